@@ -1,0 +1,1 @@
+"""Plain functions and tables: no streamlit, no torch."""

@@ -1,0 +1,118 @@
+"""The command line: python -m backend sync | check | ask | search | cards | import | export | backup | restore."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from backend import store
+from backend.check import check_content, check_database
+from backend.sync import sync
+
+DONE, FOUND, NOT_YET = 0, 1, 2
+
+
+def content_folder() -> Path:
+    return Path(os.environ.get("CONTENT_DIR") or store.HOUSE / "content")
+
+
+def lab_makers() -> dict[str, list[str]]:
+    from screens.labs import catalogue  # composing is this file's business; nothing else in backend/ knows the screens
+
+    return {slug: list(entry.makers) for slug, entry in catalogue().items()}
+
+
+def say(arguments: argparse.Namespace, result: dict, sentence: str) -> None:
+    print(json.dumps(result, ensure_ascii=False) if arguments.json else sentence)
+
+
+def bar(done: int, total: int) -> None:
+    """A progress bar on a terminal; silence elsewhere."""
+    if not sys.stderr.isatty():
+        return
+    filled = 30 * done // total
+    end = "\n" if done == total else ""
+    print(f"\rreading notes [{'#' * filled}{'.' * (30 - filled)}] {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+
+def run_sync(arguments: argparse.Namespace) -> int:
+    engine = store.open_engine()
+    store.upgrade(engine)
+    with store.writing(engine) as session:
+        store.local_learner(session)
+        report = sync(session, content_folder(), at=store.now(), makers=lab_makers(), progress=bar)
+    for mistake in report.mistakes:
+        print(mistake, file=sys.stderr)
+    mistakes = [str(mistake) for mistake in report.mistakes]
+    result = {"topics": report.topics, "new": report.new, "changed": report.changed, "orphaned": report.orphaned, "mistakes": mistakes}
+    say(arguments, result, str(report))
+    return DONE
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    findings = check_content(content_folder(), makers=lab_makers())
+    engine = store.open_engine()
+    store.upgrade(engine)
+    findings += check_database(engine)
+    say(arguments, {"findings": findings}, "\n".join([*findings, f"{len(findings)} findings"]))
+    return FOUND if findings else DONE
+
+
+def run_backup(arguments: argparse.Namespace) -> int:
+    from backend.backups import back_up
+
+    path = back_up(store.open_engine(), at=store.now(), reason="asked")
+    say(arguments, {"backup": str(path)}, f"backed up to {path}")
+    return DONE
+
+
+def run_restore(arguments: argparse.Namespace) -> int:
+    from backend.backups import restore
+
+    restore(store.open_engine(), Path(arguments.file), at=store.now())
+    say(arguments, {"restored": arguments.file}, f"restored from {arguments.file}; what was there before is kept among the backups")
+    return DONE
+
+
+def not_yet(what: str) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        say(arguments, {"error": f"{what} is not built yet"}, f"{what} is not built yet.")
+        return NOT_YET
+
+    return run
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m backend", description="Attend without the browser.")
+    verbs = top.add_subparsers(dest="verb", required=True)
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=help)
+        made.add_argument("--json", action="store_true", help="print one JSON object")
+        made.set_defaults(run=run)
+        return made
+
+    verb("sync", run_sync, "bring the database to what content/ holds")
+    verb("check", run_check, "verify content and database; exit 1 on any finding")
+    for name, what in (("ask", "Ask"), ("search", "Search"), ("cards", "Listing cards"), ("import", "Import"), ("export", "Export")):
+        verb(name, not_yet(what), f"{what}: not built yet").add_argument("rest", nargs="*")
+    verb("backup", run_backup, "copy the database aside, safely, while it is in use")
+    verb("restore", run_restore, "put a backup in the database's place").add_argument("file")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except store.StoreError as error:
+        print(error, file=sys.stderr)
+        return FOUND
+
+
+if __name__ == "__main__":
+    sys.exit(main())

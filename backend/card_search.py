@@ -1,0 +1,251 @@
+"""The search language for cards: a line of words and filters becomes one SQL condition with bound values.
+
+    attention scaling          both words            "exact phrase"          -word         a or b          (a or b) c
+    track:NAME topic:NAME tag:NAME                   is:due new learning review leech flagged suspended buried misconception
+    prop:r<0.8 prop:s>30 prop:d>=7 prop:lapses>3 prop:reps=0 prop:due<7      rated:7 rated:7:1 added:30 flag:2
+
+Nothing a person types is ever put into the SQL text. A line that cannot be read is answered with a sentence that says why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from backend.memory import DEFAULT_PARAMETERS, Phase, exact_interval, retrievability, study_day
+from backend.settings import read_settings
+
+
+class QueryError(ValueError):
+    """A search that cannot be read; the message is a sentence for the person who typed it."""
+
+
+LONGEST, DEEPEST = 500, 20
+FILTERS = ("track", "topic", "tag", "is", "prop", "rated", "added", "flag")
+_TOKEN = re.compile(r'\s*(?:(?P<open>\()|(?P<close>\))|(?P<minus>-(?=\S))|(?P<term>(?:[^\s()"]*"[^"]*"|[^\s()"]+)))')
+
+
+def compile_query(query: str, *, today: int, parameters: Sequence[float] = DEFAULT_PARAMETERS) -> tuple[str, dict[str, Any]]:
+    """The condition on `lc` (learner_card) and `c` (card), and its values; an empty query gives an empty condition."""
+    if len(query) > LONGEST:
+        raise QueryError(f"The search has {len(query)} characters; {LONGEST} is the most.")
+    tokens = _tokens(query)
+    if not tokens:
+        return "", {}
+    reader = _Reader(tokens, today, parameters)
+    condition = reader.alternatives(0)
+    if reader.place < len(tokens):
+        raise QueryError("There is a ) without a ( before it.")
+    return condition, reader.values
+
+
+def _tokens(query: str) -> list[tuple[str, str]]:
+    if query.count('"') % 2:
+        raise QueryError('A quote " was opened and not closed.')
+    found, place = [], 0
+    query = query.strip()
+    while place < len(query):
+        match = _TOKEN.match(query, place)
+        if match is None:
+            raise QueryError(f"“{query[place:].strip()}” cannot be read.")
+        place = match.end()
+        kind = match.lastgroup or ""
+        value = match.group(kind)
+        found.append(("or", value) if kind == "term" and value.lower() == "or" else (kind, value))
+    return found
+
+
+@dataclass
+class _Reader:
+    tokens: list[tuple[str, str]]
+    today: int
+    parameters: Sequence[float]
+    values: dict[str, Any] = field(default_factory=dict)
+    place: int = 0
+
+    def alternatives(self, depth: int) -> str:
+        if depth > DEEPEST:
+            raise QueryError(f"Parentheses go {DEEPEST} deep at most.")
+        parts = [self.together(depth)]
+        while self.peek() == "or":
+            self.place += 1
+            parts.append(self.together(depth))
+        return parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})"
+
+    def together(self, depth: int) -> str:
+        parts = []
+        while self.peek() in ("open", "minus", "term"):
+            parts.append(self.one(depth))
+        if not parts:
+            raise QueryError("Something is missing beside “or”, or between parentheses.")
+        return parts[0] if len(parts) == 1 else f"({' AND '.join(parts)})"
+
+    def one(self, depth: int) -> str:
+        kind, value = self.tokens[self.place]
+        self.place += 1
+        if kind == "minus":
+            if self.peek() not in ("open", "term", "minus"):
+                raise QueryError("After - there must be a word, a filter or a parenthesis.")
+            return f"NOT {self.one(depth)}"
+        if kind == "open":
+            inner = self.alternatives(depth + 1)
+            if self.peek() != "close":
+                raise QueryError("There is a ( without a ) after it.")
+            self.place += 1
+            return f"({inner})"
+        return self.term(value)
+
+    def peek(self) -> str:
+        return self.tokens[self.place][0] if self.place < len(self.tokens) else ""
+
+    def bind(self, value: Any) -> str:
+        name = f"q{len(self.values)}"
+        self.values[name] = value
+        return f":{name}"
+
+    def term(self, term: str) -> str:
+        name, colon, value = term.partition(":")
+        if term.startswith('"') or not colon or not name.isalpha():
+            return self.words(term.replace('"', ""))
+        value = value.replace('"', "")
+        if name.lower() not in FILTERS:
+            known = ", ".join(f"{filter}:" for filter in FILTERS)
+            raise QueryError(f"There is no filter “{name}:”; there are {known}. Put the text in quotes to look for it.")
+        if not value:
+            raise QueryError(f"After “{name}:” a value is missing.")
+        return getattr(self, f"filter_{name.lower()}")(value)
+
+    def words(self, words: str) -> str:
+        if not words.strip():
+            raise QueryError("There is nothing between the quotes.")
+        return f"c.plain LIKE {self.bind(like(words))} ESCAPE '\\'"
+
+    def filter_track(self, value: str) -> str:
+        return f"lc.topic IN (SELECT slug FROM topic WHERE track = {self.bind(value.lower())})"
+
+    def filter_topic(self, value: str) -> str:
+        return f"lc.topic = {self.bind(value.lower())}"
+
+    def filter_tag(self, value: str) -> str:
+        return f"""CAST(c.tags AS TEXT) LIKE {self.bind(like(f'"{value}"'))} ESCAPE '\\'"""
+
+    def filter_is(self, value: str) -> str:
+        no, today = self.bind(False), self.bind(self.today)
+        states = {
+            "new": "lc.state = 0",
+            "learning": "lc.state IN (1, 3)",
+            "review": "lc.state = 2",
+            "leech": f"lc.leech <> {no}",
+            "flagged": "lc.flag > 0",
+            "suspended": f"lc.suspended <> {no}",
+            "buried": f"lc.buried_day = {today}",
+            "misconception": f"lc.misconception <> {no}",
+            "due": f"(lc.suspended = {no} AND lc.state IN (1, 2, 3) AND lc.due_day <= {today} AND lc.buried_day <> {today})",
+        }
+        if value.lower() not in states:
+            raise QueryError(f"“is:{value}” is not known; there are {', '.join(f'is:{state}' for state in states)}.")
+        return states[value.lower()]
+
+    def filter_prop(self, value: str) -> str:
+        match = re.fullmatch(r"([a-z]+)(<=|>=|!=|<|>|=)(-?\d+(?:\.\d+)?)", value.lower())
+        if match is None:
+            raise QueryError(f"“prop:{value}” should read like prop:lapses>3 or prop:r<0.8.")
+        name, sign, number = match.group(1), match.group(2), float(match.group(3))
+        if name == "r":
+            return self.recall(sign, number)
+        wait = f"lc.due_day - {self.bind(self.today)}"
+        columns = {"s": "lc.stability", "d": "lc.difficulty", "lapses": "lc.lapses", "reps": "lc.reps", "due": wait}
+        if name not in columns:
+            raise QueryError(f"“prop:{name}” is not known; there are r, {', '.join(columns)}.")
+        known = "lc.state > 0 AND " if name in ("s", "d", "due") else ""
+        return f"({known}{columns[name]} {'<>' if sign == '!=' else sign} {self.bind(number)})"
+
+    def recall(self, sign: str, number: float) -> str:
+        """Recall falls as elapsed / stability grows, so a bound on one is the opposite bound on the other."""
+        if not 0 < number <= 1:
+            raise QueryError(f"prop:r is a chance of recall between 0 and 1, not {number:g}.")
+        turned = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "<>"}[sign]
+        bound = float(exact_interval(1.0, number, self.parameters))
+        return f"(lc.state > 0 AND ({self.bind(self.today)} - lc.last_day) {turned} {self.bind(bound)} * lc.stability)"
+
+    def filter_rated(self, value: str) -> str:
+        match = re.fullmatch(r"(\d{1,5})(?::([1-4]))?", value)
+        if match is None:
+            raise QueryError(f"“rated:{value}” should read like rated:7 (the last 7 days) or rated:7:1 (graded Again in them).")
+        since = self.bind(self.today - int(match.group(1)))
+        grade = f" AND e.grade = {self.bind(int(match.group(2)))}" if match.group(2) else ""
+        return f"""(lc.last_day > {since} AND EXISTS (SELECT 1 FROM event e WHERE e.learner = lc.learner AND e.card = lc.card AND e.kind = 'grade'
+            AND e.day > {since}{grade} AND NOT EXISTS (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo'
+            AND u.value = e.id)))"""
+
+    def filter_added(self, value: str) -> str:
+        if not re.fullmatch(r"\d{1,5}", value):
+            raise QueryError(f"“added:{value}” should be a number of days, like added:30.")
+        return f"lc.added_day > {self.bind(self.today - int(value))}"
+
+    def filter_flag(self, value: str) -> str:
+        if not re.fullmatch(r"[0-7]", value):
+            raise QueryError(f"“flag:{value}” should be a number from 0 to 7.")
+        return f"lc.flag = {self.bind(int(value))}"
+
+
+def like(words: str) -> str:
+    """A pattern that finds these very characters anywhere."""
+    return "%" + re.sub(r"([\\%_])", r"\\\1", words) + "%"
+
+
+# --- finding ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCard:
+    card: str
+    topic: str
+    phase: Phase
+    due_day: int | None  # None for a new card
+    recall: float | None
+    stability: float
+    difficulty: float
+    lapses: int
+    reps: int
+    flag: int
+    suspended: bool
+    leech: bool
+    misconception: bool
+
+
+def find_cards(session: Session, *, learner: int, at: int, query: str, limit: int = 50, beyond: str = "") -> list[FoundCard]:
+    """The first `limit` cards that the query finds, by id; `beyond` is the last id of the page before."""
+    settings = read_settings(session, learner=learner)
+    today = study_day(at, time_zone=settings.time_zone, rollover_hour=settings.rollover_hour)
+    condition, values = compile_query(query, today=today, parameters=settings.parameters)
+    connection = session.connection()
+    sql = f"""SELECT lc.card, lc.topic, lc.state, lc.due_day, lc.last_day, lc.stability, lc.difficulty, lc.lapses, lc.reps, lc.flag,
+        lc.suspended, lc.leech, lc.misconception FROM learner_card lc JOIN card c ON c.id = lc.card
+        WHERE lc.learner = :learner AND lc.card > :beyond AND lc.topic <> ''{f" AND {condition}" if condition else ""}
+        ORDER BY lc.card LIMIT :limit"""
+    rows = connection.execute(text(sql), {"learner": learner, "beyond": beyond, "limit": limit} | values).all()
+    recalls = retrievability([row.stability for row in rows], [today - row.last_day for row in rows], settings.parameters).tolist()
+    return [
+        FoundCard(
+            card=row.card, topic=row.topic, phase=Phase(row.state), due_day=row.due_day if row.state else None,
+            recall=recall if row.state else None, stability=row.stability, difficulty=row.difficulty, lapses=row.lapses, reps=row.reps,
+            flag=row.flag, suspended=bool(row.suspended), leech=bool(row.leech), misconception=bool(row.misconception),
+        )
+        for row, recall in zip(rows, recalls, strict=True)
+    ]  # fmt: skip
+
+
+def count_cards(session: Session, *, learner: int, at: int, query: str) -> int:
+    """How many cards the query finds."""
+    settings = read_settings(session, learner=learner)
+    today = study_day(at, time_zone=settings.time_zone, rollover_hour=settings.rollover_hour)
+    condition, values = compile_query(query, today=today, parameters=settings.parameters)
+    sql = f"""SELECT COUNT(*) FROM learner_card lc JOIN card c ON c.id = lc.card
+        WHERE lc.learner = :learner AND lc.topic <> ''{f" AND {condition}" if condition else ""}"""
+    return session.connection().execute(text(sql), {"learner": learner} | values).scalar_one()

@@ -1,0 +1,27 @@
+"""Verify content and database: every finding is one sentence, and an empty list means all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from backend.notes import check_tree, read_tree
+
+
+def check_content(folder: Path, *, makers: Mapping[str, Sequence[str]]) -> list[str]:
+    """Mistakes inside notes and between them. Labs that are named but not built are not findings."""
+    notes, mistakes = read_tree(folder)
+    crossing, _not_built = check_tree(notes, labs=list(makers))
+    return [str(mistake) for mistake in [*mistakes, *crossing]]
+
+
+def check_database(engine: Engine) -> list[str]:
+    """The file's own integrity, references between tables, and cards whose memory does not follow from their log."""
+    findings: list[str] = []
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            findings += [f"database: {row[0]}" for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
+            findings += [f"database: a row of {row[0]} refers to a missing row of {row[2]}" for row in connection.execute(text("PRAGMA foreign_key_check"))]
+    return findings

@@ -1,0 +1,1 @@
+"""Mechanisms in torch: tensors in, tensors out."""

@@ -1,0 +1,30 @@
+"""Rotary position embedding (RoPE): turn queries and keys by an angle proportional to their position.
+
+A pair of numbers (a, b) of the vector at position m is turned by m·θᵢ. The dot product of two turned vectors depends on the difference of
+their angles only, hence on m - n: absolute rotations, relative attention. Slow pairs (small θ) tell far positions apart, fast ones near.
+
+    θᵢ = base^(-2i/D),  i = 0 … D/2 - 1        pairs are (i, i + D/2), as in Llama
+"""
+
+import torch
+from torch import Tensor
+
+
+def frequencies(D: int, base: float = 10_000.0) -> Tensor:
+    """θ (D/2,), from one radian per position down to about 1/base."""
+    if D % 2:
+        raise ValueError(f"Rotary positions turn pairs of numbers: a head of {D} numbers leaves one alone.")
+    return base ** -(torch.arange(0, D, 2, dtype=torch.float32) / D)
+
+
+def angles(positions: Tensor, D: int, base: float = 10_000.0) -> Tensor:
+    """positions (T,) -> m·θᵢ (T, D/2) in radians."""
+    return positions.to(torch.float32)[:, None] * frequencies(D, base)[None, :]
+
+
+def rotate(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
+    """x (..., T, D), positions (T,) -> the same vectors, turned."""
+    turn = angles(positions, x.shape[-1], base)  # (T, D/2)
+    cos, sin = turn.cos().to(x.dtype), turn.sin().to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)

@@ -1,0 +1,23 @@
+"""A four-layer decoder on the toy world, with learned positions: the model whose circuits are known."""
+
+from typing import Any
+
+from models import checkpoints
+from models.decoder import Decoder, DecoderConfig
+from models.training.language import Report, circuit_figures, config_of, describe_data, skills, train_decoder
+from models.training.steps import Recipe
+
+KIND, TOKENIZER, SEED = "decoder", "toy_tokenizer", 1
+RECIPE = Recipe(steps=1_300, batch=32)
+
+data = describe_data
+config = config_of
+
+
+def make(report: Report) -> Decoder:
+    shape = DecoderConfig(vocabulary=len(checkpoints.toy_tokenizer()))
+    return train_decoder(shape, RECIPE, SEED, report)
+
+
+def measure(model: Decoder, count: int = 300) -> dict[str, Any]:
+    return skills(model, count) | circuit_figures(model, count // 3)

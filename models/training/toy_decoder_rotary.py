@@ -1,0 +1,23 @@
+"""The rotary twin of the four-layer decoder: the same data, seed and steps, but positions are rotations of queries and keys."""
+
+from typing import Any
+
+from models import checkpoints
+from models.decoder import Decoder, DecoderConfig
+from models.training.language import Report, circuit_figures, config_of, describe_data, skills, train_decoder
+from models.training.toy_decoder import RECIPE as RECIPE
+from models.training.toy_decoder import SEED as SEED
+
+KIND, TOKENIZER = "decoder", "toy_tokenizer"
+
+data = describe_data
+config = config_of
+
+
+def make(report: Report) -> Decoder:
+    shape = DecoderConfig(vocabulary=len(checkpoints.toy_tokenizer()), positions="rotary")
+    return train_decoder(shape, RECIPE, SEED, report)
+
+
+def measure(model: Decoder, count: int = 300) -> dict[str, Any]:
+    return skills(model, count) | circuit_figures(model, count // 3)

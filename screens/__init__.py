@@ -1,0 +1,1 @@
+"""What a person sees: with app.py the only code that imports streamlit."""

@@ -1,0 +1,257 @@
+"""Read: the notes, with their cards inside.
+
+Who sits here: someone with one question in mind, or someone working through a track. In the first ten seconds they want
+the note they have a name for, or the place where they stopped. The best products (Obsidian Publish, Quantum Country) give a
+quiet column, links that open at once, and questions inside the text.
+
+Everything here is an address: /read, /read?topic=slug (&section=anchor), /read?view=map, glossary, errata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+import streamlit as st
+
+from backend import store
+from backend.cards import Card
+from backend.markup import linked
+from backend.notes import Callout, CardPart, Erratum, Note, Part, Prose, read_note
+from backend.tables import Topic
+from backend.topics import Standing, TopicLine, backlinks, by_track, errata, glossary, leads_to, list_topics, nearest, neighbours, standings
+from screens.parts import desk
+from screens.parts.card_face import back, front
+
+MARKS = {"not started": "○", "learning": "◐", "known": "●"}
+VIEWS = {"topics": "Topics", "map": "Map", "glossary": "Glossary", "errata": "Errata"}
+
+
+def address(slug: str, section: str = "") -> str:
+    return f"/read?topic={quote(slug)}" + (f"&section={quote(section)}" if section else "")
+
+
+def lab_address(lab: str) -> str:
+    return f"/labs?lab={quote(lab)}"
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def parsed(slug: str, track: str, text: str) -> Note | None:
+    return read_note(text, slug=slug, track=track, path=f"{track}/{slug}.md")[0]
+
+
+# --- one topic --------------------------------------------------------------------------------------------------------
+
+
+def topic_page(slug: str, topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:
+    with store.reading(desk.engine()) as session:
+        row = session.get(Topic, slug)
+        note = parsed(row.slug, row.track, row.text) if row else None
+    if note is None:
+        return no_such_topic(slug, topics)
+    titles = {topic.slug: topic.title for topic in topics}
+    main, rail = st.columns([0.72, 0.28], gap="large")
+    with main, st.container(key="column"):
+        track = [topic for topic in topics if topic.track == note.track]
+        place = [topic.slug for topic in track].index(slug) + 1
+        st.markdown(f"[{desk.track_title(note.track)}](/read) · {place} of {len(track)}")
+        st.title(linked(note.title, titles.get), anchor=False)
+        draw_parts(note, titles)
+        foot(slug, topics, note)
+    with rail, st.container(key="rail"):
+        rail_links(note, topics, known)
+
+
+def draw_parts(note: Note, titles: Mapping[str, str]) -> None:
+    """The note from top to bottom; parts of one section share a container that an address can point at."""
+    sections: dict[str, list[Part]] = {}
+    for part in note.parts:
+        sections.setdefault(section_of(part), []).append(part)
+    for anchor, parts in sections.items():
+        with st.container(key=f"section-{anchor or 'top'}"):
+            for number, part in enumerate(parts):
+                draw_part(part, titles, key=f"{anchor}-{number}")
+
+
+def section_of(part: Part) -> str:
+    return part.card.section if isinstance(part, CardPart) else part.section
+
+
+def draw_part(part: Part, titles: Mapping[str, str], *, key: str) -> None:
+    match part:
+        case Prose():
+            st.markdown(linked(part.markdown, titles.get))
+        case CardPart():
+            draw_card(part.card, titles)
+        case Erratum():
+            with st.container(key=f"erratum-{key}"):
+                st.markdown(linked(erratum_text(part.said, part.right, part.source), titles.get))
+        case Callout():
+            with st.container(key=f"callout-{key}"):
+                st.markdown(linked(f"**{part.title or part.kind.capitalize()}**\n\n{part.markdown}", titles.get))
+
+
+def erratum_text(said: str, right: str, source: str) -> str:
+    return f"**Often said:** {said}\n\n**Right:** {right}\n\n*{source}*"
+
+
+def draw_card(card: Card, titles: Mapping[str, str]) -> None:
+    """The question, and the answer on demand: it opens in the browser, without a round trip."""
+    with st.container(key=f"card-{card.id}"):
+        st.markdown(linked(front(card.question), titles.get))
+        with st.expander("Answer"):
+            st.markdown(linked(back(card.question), titles.get))
+
+
+def rail_links(note: Note, topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:
+    standing = known.get(note.slug, Standing())
+    st.markdown(f"**{MARKS[standing.word]} {standing.word.capitalize()}** · {standing.learned} of {standing.cards} cards learned")
+    by_slug = {topic.slug: topic for topic in topics}
+    groups = {
+        "Needs first": [by_slug[need] for need in note.needs if need in by_slug],
+        "Leads to": leads_to(topics, note.slug),
+        "Linked from": backlinks(topics, note.slug),
+    }
+    if len(note.sections) > 2:
+        contents = [f"- [{section.path[-1]}]({address(note.slug, section.anchor)})" for section in note.sections if section.path]
+        st.markdown("**In this note**\n\n" + "\n".join(contents))
+    if note.labs:
+        st.markdown("**See it run**\n\n" + "\n".join(f"- [{desk.lab_title(lab)}]({lab_address(lab)})" for lab in note.labs))
+    for title, group in groups.items():
+        if group:
+            st.markdown(f"**{title}**\n\n" + "\n".join(topic_line(topic, known) for topic in group[:8]))
+
+
+def topic_line(topic: TopicLine, known: Mapping[str, Standing]) -> str:
+    standing = known.get(topic.slug, Standing())
+    count = f" :gray[{standing.learned}/{standing.cards}]" if standing.started else ""
+    return f"- {MARKS[standing.word]} [{topic.title}]({address(topic.slug)}){count}"
+
+
+def foot(slug: str, topics: Sequence[TopicLine], note: Note) -> None:
+    if note.sources:
+        st.subheader("Sources", anchor=False)
+        st.markdown("\n".join(f"- {source}" for source in note.sources))
+    before, after = neighbours(topics, slug)
+    left, right = st.columns(2)
+    if before:
+        left.markdown(f"← [{before.title}]({address(before.slug)})")
+    if after:
+        right.markdown(f"[{after.title}]({address(after.slug)}) →")
+
+
+def no_such_topic(slug: str, topics: Sequence[TopicLine]) -> None:
+    st.title("There is no such topic", anchor=False)
+    with st.container(key="column"):
+        shown = slug[:60].replace("`", "'").replace("\n", " ")
+        st.markdown(f"Nothing here is called `{shown}`. Perhaps you meant:" if topics else "There are no notes yet.")
+        st.markdown("\n".join(f"- [{topic.title}]({address(topic.slug)})" for topic in nearest(topics, slug)))
+        st.markdown("[All topics](/read)")
+
+
+# --- all topics -------------------------------------------------------------------------------------------------------
+
+
+def index_page(view: str, topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:
+    st.title("Read", anchor=False)
+    left_out()
+    find_topic(topics)
+    tabs = "   ".join(f"**{title}**" if name == view else f"[{title}](/read{'' if name == 'topics' else '?view=' + name})" for name, title in VIEWS.items())
+    with st.container(key="views"):
+        st.markdown(tabs.replace("   ", " &nbsp;·&nbsp; "))
+    {"topics": all_tracks, "map": topic_map, "glossary": all_names, "errata": all_errata}[view](topics, known)
+
+
+def find_topic(topics: Sequence[TopicLine]) -> None:
+    """A field that filters titles and aliases while one types."""
+    labels = {topic.slug: " · ".join([topic.title, *topic.aliases]) for topic in topics}
+
+    def go() -> None:
+        if st.session_state.get("find-topic"):
+            st.query_params.from_dict({"topic": st.session_state["find-topic"]})
+
+    st.selectbox(
+        "Find a topic", list(labels), index=None, format_func=labels.__getitem__, placeholder="A title, an acronym, a name in Chinese ...",
+        key="find-topic", on_change=go, label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def all_tracks(topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:
+    with st.container(key="tracks"):
+        for track, group in by_track(topics).items():
+            learned = sum(known.get(topic.slug, Standing()).word == "known" for topic in group)
+            with st.container(key=f"track-{track}"):
+                st.markdown(f"#### {desk.track_title(track)}\n\n:gray[{learned} of {len(group)} topics known]\n\n" + "\n".join(topic_line(t, known) for t in group))
+
+
+def topic_map(topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:
+    from screens.parts.prerequisite_map import prerequisite_map
+
+    counts = {word: sum(known.get(topic.slug, Standing()).word == word for topic in topics) for word in MARKS}
+    sentence = f"{len(topics)} topics, prerequisites to the left: {counts['known']} known, {counts['learning']} being learned, {counts['not started']} not started."
+    st.markdown(f"{sentence} Click a topic to open it.")
+
+    def go() -> None:
+        points = st.session_state["topic-map"]["selection"]["points"]
+        if points and points[0].get("customdata"):
+            chosen = points[0]["customdata"]
+            st.query_params.from_dict({"topic": chosen if isinstance(chosen, str) else chosen[0]})
+
+    figure = prerequisite_map(topics, known, {track: desk.track_title(track) for track in by_track(topics)})
+    st.plotly_chart(figure, key="topic-map", on_select=go, selection_mode="points", config={"displayModeBar": False}, alt=sentence)
+    with st.expander("The same as a list"):
+        for topic in topics:
+            needs = ", ".join(f"[{need}]({address(need)})" for need in topic.needs) or "nothing"
+            st.markdown(f"[{topic.title}]({address(topic.slug)}) needs {needs}")
+
+
+def all_names(topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:
+    names = glossary(topics)
+    st.markdown(f"{len(names)} names for {len(topics)} topics.")
+    letters: dict[str, list[str]] = {}
+    for name, topic in names:
+        first = name[0].upper()
+        arrow = "" if name == topic.title else f" → {topic.title}"
+        letters.setdefault(first if first.isascii() and first.isalpha() else "0-9 · 中文", []).append(f"- [{name}]({address(topic.slug)}){arrow}")
+    with st.container(key="glossary"):
+        for letter in sorted(letters, key=lambda letter: (len(letter) == 1, letter)):
+            st.markdown(f"#### {letter}\n\n" + "\n".join(letters[letter]))
+
+
+def all_errata(topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:
+    with store.reading(desk.engine()) as session:
+        found = errata(session)
+    tracks = list(dict.fromkeys(erratum["track"] for erratum in found))
+    chosen = st.pills("Track", tracks, format_func=desk.track_title, selection_mode="multi", key="errata-tracks", label_visibility="collapsed")
+    shown = [erratum for erratum in found if not chosen or erratum["track"] in chosen]
+    titles = {topic.slug: topic.title for topic in topics}
+    with st.container(key="column"):
+        st.markdown(f"**What the notes on the internet get wrong:** {len(shown)} corrections, each with its source.")
+        blocks: dict[str, list[str]] = {}
+        for erratum in shown:
+            blocks.setdefault(erratum["topic"], []).append(erratum_text(erratum["said"], erratum["right"], erratum["source"]))
+        for slug, texts in blocks.items():
+            with st.container(key=f"erratum-of-{slug}"):
+                st.markdown(linked(f"#### [{titles[slug]}]({address(slug)})\n\n" + "\n\n***\n\n".join(texts), titles.get))
+
+
+def left_out() -> None:
+    """Which notes could not be read whole, and why."""
+    mistakes = desk.mistakes()
+    if mistakes:
+        with st.expander(f"{len(mistakes)} mistakes in the notes: what they concern was left out", icon=":material/error:"):
+            st.code("\n".join(str(mistake) for mistake in mistakes[:200]), language=None)
+
+
+def main() -> None:
+    with store.reading(desk.engine()) as session:
+        topics = list_topics(session, learner=desk.learner())
+        known = standings(session, learner=desk.learner())
+    if slug := st.query_params.get("topic"):
+        topic_page(slug, topics, known)
+    else:
+        view = st.query_params.get("view", "topics")
+        index_page(view if view in VIEWS else "topics", topics, known)
+
+
+main()
