@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 
-from backend.markup import Block, Document, Mistake, inline_tokens, lone_dollars, marks, parse, short
+from backend.markup import Block, Document, Mistake, inline_tokens, lone_dollars, marks, parse, short, trimmed
 from backend.questions import Form, Option, Quantity, Question, read_number
 
 
@@ -252,7 +252,9 @@ class _Reader:
     def answer_of(self, body: _Body) -> str:
         if body.answer is None:
             return ""
-        answer = self.source([body.answer, *body.rest]).lstrip()[2:].strip()
+        first, *others = self.source([body.answer, *body.rest]).split("\n")
+        beside = first.lstrip()[2:].strip()
+        answer = "\n".join([beside, *others]).rstrip() if beside else trimmed(others)
         if not answer:
             raise _Broken(body.answer.start + 1, "something after A:", "nothing")
         return answer
@@ -300,7 +302,8 @@ class _Reader:
         try:
             return read_quantity(text)
         except ValueError as problem:
-            raise _Broken(line, "= NUMBER, = NUMBER ± TOLERANCE or either with a unit, alone in its paragraph", f"{short(text)} ({problem})") from None
+            expected = "= NUMBER [± TOLERANCE[%]] [UNIT] alone in its paragraph"
+            raise _Broken(line, expected, f"{short(text)} ({problem})") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,23 +459,33 @@ def _table(block: Block) -> list[list[str]]:
 
 def write_card(card: Card) -> str:
     """The card as Markdown that reads back as the same card; says so when its text does not allow that."""
-    text = "\n\n".join(part for part in (_write_head(card), _write_key(card.question), _write_answer(card.question)) if part) + "\n"
-    back, mistakes = read_cards(text)
-    if back != [card]:
-        why = str(mistakes[0]).lstrip(":") if mistakes else "its text reads as another card"
-        raise ValueError(f"card {card.id} cannot be written as Markdown: {why}")
-    return text
+    why = "its text reads as another card"
+    for text in _spellings(card):
+        back, mistakes = read_cards(text)
+        if back == [card]:
+            return text
+        if mistakes:
+            why = f"expected {mistakes[0].expected}, came {mistakes[0].came}"
+    raise ValueError(f"card {card.id} cannot be written as Markdown: {why}")
 
 
-def _write_head(card: Card) -> str:
+def _spellings(card: Card) -> Iterator[str]:
+    """The card as a person would write it, then with its question or answer as blocks of their own, for texts that need it."""
+    question = card.question
+    beside = "\n" not in question.prompt and _one_paragraph(question.prompt)
+    for head in (_write_head(card, beside=beside), _write_head(card, beside=not beside)):
+        for answer in dict.fromkeys((_write_answer(question, is_open(card)), _write_answer(question, True), _write_answer(question, False))):
+            yield "\n\n".join(part for part in (head, _write_key(question), answer) if part) + "\n"
+
+
+def _write_head(card: Card, *, beside: bool) -> str:
     question, lists = card.question, []
     for name, items in (("aka", card.aka), ("tags", card.tags), ("points", question.points)):
         if items:
             lists.append(f"{name}: {'; '.join(items)}")
-    letter = "C" if question.form is Form.GAP else "Q"
-    if letter == "C" or _one_line(question.prompt):
-        return "\n".join([f"{letter}: {question.prompt} ^{card.id}", *lists])
-    return "\n".join([f"Q: ^{card.id}", *lists]) + f"\n\n{question.prompt}"
+    if question.form is Form.GAP or beside:
+        return "\n".join([f"{'C' if question.form is Form.GAP else 'Q'}: {question.prompt} ^{card.id}", *lists])
+    return "\n".join([f"Q: ^{card.id}", *lists, "", question.prompt])
 
 
 def _write_key(question: Question) -> str:
@@ -486,18 +499,15 @@ def _write_key(question: Question) -> str:
     return ""
 
 
-def _write_answer(question: Question) -> str:
-    match question.form:
-        case Form.GAP:
-            return ""
-        case Form.NUMBER if question.quantity:
-            return f"A: {write_quantity(question.quantity)}" + (f"\n\n{question.answer}" if question.answer else "")
-        case Form.TERM:
-            terms = " | ".join('"' + term.replace("\\", "\\\\").replace('"', '\\"') + '"' for term in question.terms)
-            return f"A: {terms}" + (f"\n\n{question.answer}" if question.answer else "")
+def _write_answer(question: Question, in_blocks: bool) -> str:
+    if question.form is Form.NUMBER and question.quantity:
+        return f"A: {write_quantity(question.quantity)}" + (f"\n\n{question.answer}" if question.answer else "")
+    if question.form is Form.TERM:
+        terms = " | ".join('"' + term.replace("\\", "\\\\").replace('"', '\\"') + '"' for term in question.terms)
+        return f"A: {terms}" + (f"\n\n{question.answer}" if question.answer else "")
     if not question.answer:
         return ""
-    return f"A: {question.answer}" if _one_paragraph(question.answer) else f"A:\n\n{question.answer}"
+    return f"A:\n\n{question.answer}" if in_blocks else f"A: {question.answer}"
 
 
 def is_open(card: Card) -> bool:
@@ -516,10 +526,6 @@ def write_quantity(quantity: Quantity) -> str:
 
 def _digits(value: float) -> str:
     return repr(float(value)).removesuffix(".0")
-
-
-def _one_line(prompt: str) -> bool:
-    return "\n" not in prompt and _one_paragraph(prompt)
 
 
 def _one_paragraph(text: str) -> bool:

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from backend.cards import read_cards, showings
 from backend.questions import Question, from_dict
 from backend.sync import COMPUTED
-from backend.tables import Card, Overlay, Topic
+from backend.tables import Card, Overlay, Report, Topic
 
 
 @dataclass(frozen=True)
@@ -83,3 +83,8 @@ def reword(session: Session, *, learner: int, card: str, source: str, at: int) -
     else:
         session.add(Overlay(learner=learner, card=row.block, source=source, base=row.source, at=at))
     return []
+
+
+def report(session: Session, *, learner: int, card: str, words: str, at: int) -> None:
+    """Keep what a learner says is wrong with a card."""
+    session.add(Report(learner=learner, card=card, words=words.strip()[:2000], at=at))

@@ -18,8 +18,10 @@ _WORDS = {
     "backslash": "\\", "epsilon": "epsilon", "varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "lt": "<", "gt": ">",
 }  # fmt: skip
 _SILENT = {
-    "left", "right", "big", "Big", "bigl", "bigr", "Bigl", "Bigr", "bigg", "Bigg", "biggl", "biggr", "displaystyle", "textstyle", "scriptstyle", "limits",
-    "nolimits", "mathrm", "mathbf", "mathit", "mathsf", "mathtt", "mathbb", "mathcal", "boldsymbol", "bm", "text", "textbf", "textit", "textrm", "texttt",
+    "left", "right", "big", "Big", "bigl", "bigr", "Bigl", "Bigr", "bigg", "Bigg", "biggl", "biggr",
+    "displaystyle", "textstyle", "scriptstyle", "limits",
+    "nolimits", "mathrm", "mathbf", "mathit", "mathsf", "mathtt", "mathbb", "mathcal", "boldsymbol", "bm", "text", "textbf", "textit",
+    "textrm", "texttt",
     "operatorname", "operatorname*", "mathop", "mathbin", "mathrel", "mathopen", "mathclose", "!", ",", ";", ":", ">", "begin", "end", "hline", "tag",
 }  # fmt: skip
 _SPACES = {",", ";", ":", ">", "quad", "qquad", " "}

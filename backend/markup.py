@@ -14,13 +14,14 @@ from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
-from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline import StateInline, image, link
 from markdown_it.token import Token
 from mdit_py_plugins.front_matter import front_matter_plugin
 
 from backend.formulas import spoken
 
-DEEPEST = 20  # nested quotes and lists, brackets or emphasis beyond this are kept as text
+DEEPEST = 20  # nested quotes and lists beyond this are kept as text
+DEEPEST_BRACKET = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,16 @@ class Document:
 
     def source(self, start: int, end: int) -> str:
         """The exact Markdown of these lines, without empty lines around it."""
-        lines = self.lines[start:end]
-        while lines and not lines[-1].strip():
-            lines.pop()
-        while lines and not lines[0].strip():
-            lines.pop(0)
-        return "\n".join(lines)
+        return trimmed(self.lines[start:end])
+
+
+def trimmed(lines: Sequence[str]) -> str:
+    start, end = 0, len(lines)
+    while end > start and not lines[end - 1].strip():
+        end -= 1
+    while start < end and not lines[start].strip():
+        start += 1
+    return "\n".join(lines[start:end])
 
 
 def parse(text: str) -> Document:
@@ -109,7 +114,14 @@ def _parser() -> MarkdownIt:
     parser.inline.ruler.before("escape", "math", _math)
     parser.inline.ruler.before("link", "wikilink", _wikilink)
     parser.inline.ruler.before("emphasis", "gap", _gap)
+    parser.inline.ruler.at("link", _shallow(link))
+    parser.inline.ruler.at("image", _shallow(image))
     return parser
+
+
+def _shallow(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, bool], bool]:
+    """A bracket in a bracket in a bracket ... is looked into only so far: each level multiplies the work that a flood of [ costs."""
+    return lambda state, silent: state.level < DEEPEST_BRACKET and rule(state, silent)
 
 
 def _math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:

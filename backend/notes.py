@@ -7,7 +7,7 @@ of its tracks, and `check_tree` looks at what only shows between notes: links, p
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 LARGEST_NOTE = 100_000  # bytes
+LONGEST_HEADING = 200  # characters of it that stand in paths and addresses
 TOP = "top"  # the anchor of what stands above the first heading
 
 
@@ -158,7 +159,7 @@ class _Body:
         self.sections: list[Section] = []
         self.links: list[Link] = []
         self.mistakes: list[Mistake] = []
-        self.anchors: set[str] = {TOP}
+        self.anchors: dict[str, int] = {TOP: 1}  # how often each was asked for
         self.headings: list[tuple[int, str]] = []  # the open ones: level and words
         self.run: list[Block] = []  # blocks of prose that no part has taken yet
         self.run_end = 0
@@ -206,17 +207,17 @@ class _Body:
         self.close_run()
         self.close_section(block.start)
         level = int(block.tokens[0].tag[1:])
-        words = plain_inline(block.tokens[1].children or ())
+        words = plain_inline(block.tokens[1].children or ())[:LONGEST_HEADING]
         self.headings = [(above, text) for above, text in self.headings if above < level] + [(level, words)]
         self.open_section(self.new_anchor(words), level, block.start)
         self.run = [block]
 
     def new_anchor(self, words: str) -> str:
-        base = slugify(words) or "section"
-        anchor, number = base, 2
+        base = anchor = slugify(words) or "section"
         while anchor in self.anchors:
-            anchor, number = f"{base}-{number}", number + 1
-        self.anchors.add(anchor)
+            self.anchors[base] += 1
+            anchor = f"{base}-{self.anchors[base]}"
+        self.anchors[anchor] = 1
         return anchor
 
     def open_section(self, anchor: str, level: int, start: int) -> None:
@@ -326,13 +327,12 @@ def _read_front(document: Document, path: str) -> tuple[_Front | None, list[Mist
     except _BrokenFront as broken:
         return None, [Mistake(path, broken.line + 2, broken.expected, broken.came)]
     mistakes = list(_front_mistakes(values, path))
-    front = _Front(**{name: _front_value(name, value) for name, (value, _) in values.items() if name == "title" or name in _LISTS})
-    return front, mistakes
+    lists = {name: _front_list(name, values[name][0]) for name in _LISTS if name in values}
+    title = values.get("title", ("", 0))[0]
+    return _Front(title if isinstance(title, str) else ", ".join(title), **lists), mistakes
 
 
-def _front_value(name: str, value: str | tuple[str, ...]) -> object:
-    if name == "title":
-        return value if isinstance(value, str) else ", ".join(value)
+def _front_list(name: str, value: str | tuple[str, ...]) -> tuple[str, ...]:
     items = (value,) if isinstance(value, str) else value
     return tuple(item for item in items if item and (name not in ("needs", "labs") or _SLUG.fullmatch(item)))
 
@@ -372,9 +372,9 @@ def _plain_yaml(text: str) -> Iterator[tuple[str, tuple[str | tuple[str, ...], i
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = _yaml_text(event)
             if key in seen:
-                raise _BrokenFront(event.start_mark.line, f"{key} once", "twice")
+                raise _BrokenFront(_yaml_line(event), f"{key} once", "twice")
             seen.add(key)
-            yield key, (_yaml_value(next(events), events), event.start_mark.line)
+            yield key, (_yaml_value(next(events), events), _yaml_line(event))
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         raise _BrokenFront(mark.line if mark else 0, "front matter in YAML", str(getattr(problem, "problem", None) or "unreadable text")) from None
@@ -391,8 +391,12 @@ def _yaml_value(event: yaml.Event, events: Iterator[yaml.Event]) -> str | tuple[
 
 def _yaml_text(event: yaml.Event) -> str:
     if not isinstance(event, yaml.ScalarEvent) or event.anchor or event.tag:
-        raise _BrokenFront(event.start_mark.line, "plain text or a list of plain texts", _YAML_NAMES.get(type(event), "an anchor or a tag"))
+        raise _BrokenFront(_yaml_line(event), "plain text or a list of plain texts", _YAML_NAMES.get(type(event), "an anchor or a tag"))
     return event.value.strip()
+
+
+def _yaml_line(event: yaml.Event) -> int:
+    return event.start_mark.line if event.start_mark else 0
 
 
 _YAML_NAMES = {yaml.AliasEvent: "an alias (*)", yaml.MappingStartEvent: "a mapping (a colon inside?)", yaml.SequenceStartEvent: "a list in a list"}
@@ -446,14 +450,16 @@ def _write_front(note: Note) -> str:
 
 def read_tracks(folder: Path) -> list[Track]:
     """The tracks of content/tracks.yaml in their order."""
-    listed = yaml.safe_load((folder / "tracks.yaml").read_text(encoding="utf-8")) or []
-    return [Track(each["slug"], each["title"], tuple(each.get("topics") or ())) for each in listed]
+    file = folder / "tracks.yaml"
+    listed = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
+    return [Track(each["slug"], each["title"], tuple(each.get("topics") or ())) for each in listed or ()]
 
 
 def read_tree(folder: Path) -> tuple[list[Note], list[Mistake]]:
     """Every content/<track>/<slug>.md, in the order of the tracks; what tracks.yaml does not list comes last, by name."""
-    order = {(track.slug, topic): place for place, (track, topic) in enumerate(_listed(read_tracks(folder)))}
-    paths = sorted(folder.glob("*/*.md"), key=lambda path: (order.get((path.parent.name, path.stem), len(order)), path.parent.name, path.stem))
+    listed = [topic for track in read_tracks(folder) for topic in track.topics]
+    order = {topic: place for place, topic in enumerate(listed)}
+    paths = sorted(folder.glob("*/*.md"), key=lambda path: (order.get(path.stem, len(order)), path.stem, path.parent.name))
     notes, mistakes = [], []
     for path in paths:
         shown = path.relative_to(folder.parent).as_posix()
@@ -462,10 +468,6 @@ def read_tree(folder: Path) -> tuple[list[Note], list[Mistake]]:
         if note:
             notes.append(note)
     return notes, mistakes
-
-
-def _listed(tracks: Iterable[Track]) -> Iterator[tuple[Track, str]]:
-    return ((track, topic) for track in tracks for topic in track.topics)
 
 
 def check_tree(notes: Sequence[Note], *, labs: Collection[str]) -> tuple[list[Mistake], list[Mistake]]:

@@ -96,7 +96,9 @@ def mark(question: Question, response: Response) -> Mark:
 
 
 def _mark_choice(question: Question, chosen: int | None) -> Mark:
-    key = next(index for index, option in enumerate(question.options) if option.right)
+    key = next((index for index, option in enumerate(question.options) if option.right), None)
+    if key is None:
+        raise ValueError(f"expected a right option in {_short(question.prompt)!r}, came none")
     if chosen is None:
         return Mark(0.0, False, "No option was chosen.", {"chosen": None, "right": key, "why": "", "mistake": ""})
     option = question.options[chosen]
@@ -189,7 +191,8 @@ LONGEST_NUMBER = 80  # characters; what is longer was never meant as one number
 LONGEST_TERM = 400
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-_SIGNS = str.maketrans({"−": "-", "–": "-", "‒": "-", "﹣": "-", "\N{FRACTION SLASH}": "/", "\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " "})
+_NARROW = {"\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ", "\N{THIN SPACE}": " "}
+_SIGNS = str.maketrans({"−": "-", "–": "-", "‒": "-", "﹣": "-", "\N{FRACTION SLASH}": "/"} | _NARROW)
 _VALUE = r"(?:[1-9]\d{0,2}(?:(?P<%s>[, _'])\d{3})(?:(?P=%s)\d{3})*(?:\.\d+)?(?!\d)|\d+(?:\.\d*)?|\.\d+)"
 _TIMES_TEN = r"(?:[eE](?P<%s>[+-]?\d{1,4})(?![\d.])|\s*[·×*⋅x]\s*10\s*(?:\^|\*\*)\s*[({]?(?P<%s>[+-]?\d{1,4})[)}]?)?"
 _NUMBER = re.compile(r"(?P<sign>[+-]?)\s*(?P<body>" + _VALUE % ("sep", "sep") + ")" + _TIMES_TEN % ("e", "ten"))

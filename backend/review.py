@@ -570,8 +570,9 @@ def record_grade(
     today = max(today_of(settings, at), row.last_day)
     event = {
         "learner": learner, "card": card, "seq": row.events, "at": at, "day": today,
-        "hour": local_hour(at, time_zone=settings.time_zone), "topic": row.topic, "grade": int(grade), "before": row.state, "interval": row.due_day - (row.last_day if row.state else 0), "duration": duration,
-        "confidence": confidence, "seed": seed, "round": round,
+        "hour": local_hour(at, time_zone=settings.time_zone), "topic": row.topic, "grade": int(grade), "before": row.state,
+        "interval": row.due_day - (row.last_day if row.state else 0), "duration": duration, "confidence": confidence,
+        "seed": seed, "round": round,
     }  # fmt: skip
     if cram:
         return _record_cram(session, row, event)
@@ -770,5 +771,6 @@ def summarise_round(session: Session, *, learner: int, round: str, at: int) -> S
     )  # fmt: skip
 
 
-_OF_ROUND = text("""SELECT card, grade, before, duration, value FROM event e WHERE learner = :learner AND day >= :today - 1
-    AND round = :round AND kind IN ('grade', 'cram') AND NOT EXISTS (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id) ORDER BY id""")
+_OF_ROUND = text("""SELECT card, grade, before, duration, value FROM event e
+    WHERE learner = :learner AND day >= :today - 1 AND round = :round AND kind IN ('grade', 'cram') AND NOT EXISTS
+    (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id) ORDER BY id""")

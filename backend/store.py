@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, create_engine, select
 
 from backend.tables import Learner
@@ -23,6 +24,10 @@ LOCAL_LEARNER = "me"
 
 class StoreError(Exception):
     """The database cannot be used; the message says why and what to do."""
+
+
+class DiskFull(StoreError):
+    """There was no room for what was to be written; nothing of it was."""
 
 
 def database_url() -> str:
@@ -79,8 +84,13 @@ def reading(engine: Engine) -> Iterator[Session]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """One transaction that holds the write lock from its first statement: committed at the end, undone by any error."""
-    with engine.connect().execution_options(writing=True) as connection, Session(connection) as session, session.begin():
-        yield session
+    try:
+        with engine.connect().execution_options(writing=True) as connection, Session(connection) as session, session.begin():
+            yield session
+    except OperationalError as error:
+        if "full" in str(error.orig):
+            raise DiskFull("The disk is full, so nothing was saved just now. Make some room and try again: what you saved before is safe.") from error
+        raise
 
 
 def migrations(engine: Engine) -> Config:

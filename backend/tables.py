@@ -117,6 +117,17 @@ class Overlay(Table, table=True):
     at: int = Field(sa_column=milliseconds())
 
 
+class Report(Table, table=True):
+    """What a learner says is wrong with a card."""
+
+    __tablename__ = "report"
+    id: int | None = Field(default=None, primary_key=True)
+    learner: int = Field(foreign_key="learner.id")
+    card: str = Field(index=True)
+    words: str = Field(sa_column=Column(Text, nullable=False))
+    at: int = Field(sa_column=milliseconds())
+
+
 # --- the learner ----------------------------------------------------------------------------------------------------
 
 

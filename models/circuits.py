@@ -41,7 +41,7 @@ def gifts(tokenizer: BytePairTokenizer, count: int, seed: int) -> Iterator[Gifts
     """`count` giving sentences, shared out over the templates."""
     rng, templates = Random(seed), len(toy_world.GIFTS)
     for template in range(templates):
-        yield encode_gifts(tokenizer, [toy_world.giving(rng, template) for _ in range(-(-(count - template) // templates))])
+        yield encode_gifts(tokenizer, [toy_world.giving(rng, template, plain=True) for _ in range(-(-(count - template) // templates))])
 
 
 def encode_gifts(tokenizer: BytePairTokenizer, sentences: list[toy_world.Giving]) -> Gifts:

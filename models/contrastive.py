@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.attention import Heads, padding_mask
-from models.decoder import start_small
 from models.encoder import Encoder
 
 
@@ -66,9 +65,7 @@ class Contrastive(nn.Module):
         self.text = TextEncoder(config)
         self.picture_to_shared = nn.Linear(config.width, config.shared, bias=False)
         self.text_to_shared = nn.Linear(config.width, config.shared, bias=False)
-        self.apply(start_small)
-        nn.init.normal_(self.vision.patches.weight, std=(3 * config.patch**2) ** -0.5)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # torch's own start for the rest: near-zero weights learned far slower here
 
     def embed_pictures(self, pixels: Tensor) -> Tensor:
         states, _ = self.vision(pixels)

@@ -33,16 +33,17 @@ NOUNS = (  # singular and plural, for agreement
     "table tables|wheel wheels|cart carts|road roads|house houses|roof roofs|sign signs|poster posters|painting paintings|shoe shoes|coat coats|"
     "pot pots|jar jars|plant plants|stool stools|ladder ladders|bucket buckets"
 ).split("|")
-ADJECTIVES = "old new small big red blue green white clean heavy light strong".split()
+ADJECTIVES = "new small big red blue green white clean heavy light strong tall".split()
 RELATIONS = ("near", "behind", "beside", "under", "above", "with", "next to", "in front of")
 VERBS = (("is", "are"), ("was", "were"), ("looks", "look"), ("seems", "seem"))
 GIFTS = (
-    "When {first} and {second} went to the {place}, {giver} gave a {object} to {receiver}",
-    "After {first} and {second} met at the {place}, {giver} handed a {object} to {receiver}",
-    "While {first} and {second} were at the {place}, {giver} passed a {object} to {receiver}",
-    "At noon {first} and {second} had lunch at the {place}. Then {giver} offered a {object} to {receiver}",
-    "One day {first} and {second} walked to the {place}. Later {giver} sold a {object} to {receiver}",
+    "When {first} and {second} went to the {place}{time}, {giver} gave a {thing} to {receiver}",
+    "After {first} and {second} met at the {place}{time}, {giver} handed a {thing} to {receiver}",
+    "While {first} and {second} were at the {place}{time}, {giver} passed a {thing} to {receiver}",
+    "At noon {first} and {second} had lunch at the {place}{time}. Then {giver} offered a {thing} to {receiver}",
+    "One day {first} and {second} walked to the {place}{time}. Later {giver} sold a {thing} to {receiver}",
 )
+TIMES = (" in the morning", " after the rain", " on a cold day", " with two friends")
 PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 WORLD_WORDS = (*PLACES, *OBJECTS, *(word for pair in NOUNS for word in pair.split()), *ADJECTIVES)
 SHARES = {"giving": 22, "lists": 22, "stories": 18, "agreement": 16, "sums": 14, "brackets": 8}
@@ -82,13 +83,16 @@ def document(rng: Random) -> str:
     return WRITERS[kind](rng)
 
 
-def giving(rng: Random, template: int | None = None) -> Giving:
+def giving(rng: Random, template: int | None = None, plain: bool = False) -> Giving:
+    """Plain sentences of one template have the same words at the same places; otherwise a time and an adjective may push them about."""
     receiver, giver = rng.sample(NAMES, 2)
     first, second = rng.sample((receiver, giver), 2)
     template = rng.randrange(len(GIFTS)) if template is None else template
-    sentence = GIFTS[template].format(
-        first=first, second=second, place=rng.choice(PLACES), giver=giver, object=rng.choice(OBJECTS), receiver=""
-    )
+    thing, time = rng.choice(OBJECTS), ""
+    if not plain:
+        thing = rng.choice((thing, f"{rng.choice(ADJECTIVES)} {thing}"))
+        time = rng.choice(("", rng.choice(TIMES)))
+    sentence = GIFTS[template].format(first=first, second=second, place=rng.choice(PLACES), time=time, giver=giver, thing=thing, receiver="")
     return Giving(sentence.rstrip(), receiver, giver, template)
 
 

@@ -11,7 +11,6 @@ the callback, one transaction a grade.
 
 from __future__ import annotations
 
-import random
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,20 +18,19 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from backend import review, store
-from backend.card_search import SearchError
-from backend.deck import DeckCard, read_deck, reword
+from backend import review, stats, store
+from backend.card_search import QueryError
+from backend.deck import DeckCard, read_deck, report, reword
 from backend.memory import Grade
 from backend.questions import Form, Question, mark, shuffled
 from backend.review import Round, Scope, Showing
-from backend.settings import read_settings
+from backend.settings import Settings, read_settings
 from screens.parts import desk
 from screens.parts.card_face import back, choices, laid_out, lefts, prompt
 from screens.parts.computed import computed_question, ready, warm
 from screens.parts.conductor import Grading, accepted, conduct, plain_response, sent
 
 RING = 8  # enough that a fast hand never waits: the ring is filled again with every grade that arrives
-UNDO_LIMIT_SECONDS = 0
 
 KINDS = {
     "due": "What is due",
@@ -80,9 +78,9 @@ def begin(scope: Scope) -> None:
     at = store.now()
     try:
         with store.writing(desk.engine()) as session:
-            review.follow_content(session, learner=desk.learner())
+            review.follow_content(session, learner=desk.learner(), at=at)
             planned = review.plan_round(session, learner=desk.learner(), at=at, scope=scope)
-    except SearchError as wrong:
+    except QueryError as wrong:
         st.session_state["review-problem"] = str(wrong)
         return
     st.session_state.pop("review-problem", None)
@@ -173,22 +171,26 @@ def table() -> None:
     seat.ring = [slot for slot in seat.ring if slot.showing.card in deck]
     questions = {slot.n: question_of(slot, deck[slot.showing.card]) for slot in seat.ring}
     # drawn in slot order, so that one grade replaces one slot and the card on screen does not move in the page
-    for slot in sorted(seat.ring, key=lambda slot: slot.n % RING):
-        draw_slot(slot, deck[slot.showing.card], questions[slot.n])
+    with st.container(key="ring", gap=None):
+        for slot in sorted(seat.ring, key=lambda slot: slot.n % RING):
+            draw_slot(slot, deck[slot.showing.card], questions[slot.n])
     over = not seat.ring
-    conduct(
-        {
-            "token": seat.token, "seq": seat.seq, "verdicts": seat.verdicts, "notice": seat.notice, "over": over, "done": seat.done,
-            "ring": [ring_entry(slot, deck[slot.showing.card], questions[slot.n]) for slot in seat.ring],
-            "total": max(seat.round.total, seat.done + len(seat.ring)),
-            "confidence": asked.ask_confidence, "pace": desk.pace(),
-        },
-        on_sent=take,
-    )  # fmt: skip
+    with st.container(key="dock"):
+        conduct(table_data(seat, deck, questions, asked), on_sent=take)
     if over:
         summary(seat)
     elif seat.editing or seat.reporting:
         edit_or_report(seat, deck)
+
+
+def table_data(seat: Sitting, deck: dict[str, DeckCard], questions: dict[int, Question], asked: Settings) -> dict[str, Any]:
+    """What the component is told: the ring, and where the numbering stands."""
+    return {
+        "token": seat.token, "seq": seat.seq, "verdicts": seat.verdicts, "notice": seat.notice, "over": not seat.ring, "done": seat.done,
+        "ring": [ring_entry(slot, deck[slot.showing.card], questions[slot.n]) for slot in seat.ring],
+        "total": max(seat.round.total, seat.done + len(seat.ring)),
+        "confidence": asked.ask_confidence, "pace": desk.pace(),
+    }  # fmt: skip
 
 
 # --- what comes back ------------------------------------------------------------------------------------------------------
@@ -212,9 +214,9 @@ def record(seat: Sitting, grading: Grading) -> bool:
     """Write one grade and take its card off the table. False when it could not be written: the card stays."""
     slot = seat.ring[0]
     shown = slot.showing
+    seat.notice = desk.daily_backup()
     try:
         with store.writing(desk.engine()) as session:
-            desk.daily_backup()
             done = review.record_grade(
                 session, learner=desk.learner(), card=shown.card, showing=shown.number, grade=Grade(grading.grade), at=store.now(),
                 duration=grading.milliseconds, confidence=grading.confidence, seed=slot.question_seed, round=seat.round.id,
@@ -324,7 +326,7 @@ def save_editor(card: str) -> None:
             words = st.session_state["report-text"].strip()
             problems = [] if words else ["please say in a few words what is wrong"]
             if words:
-                review.report(session, learner=desk.learner(), card=card, at=at, words=words)
+                report(session, learner=desk.learner(), card=card, words=words, at=at)
     seat.notice = "Not saved: " + "; ".join(problems) if problems else "Saved."
     if not problems:
         close_editor()
@@ -335,7 +337,7 @@ def save_editor(card: str) -> None:
 def summary(seat: Sitting) -> None:
     """The end of a sitting: what was done, what was hard, what tomorrow holds."""
     with store.reading(desk.engine()) as session:
-        told = review.summarise_round(session, learner=desk.learner(), round=seat.round, at=store.now())
+        told = review.summarise_round(session, learner=desk.learner(), round=seat.round.id, at=store.now())
         hardest = read_deck(session, learner=desk.learner(), cards=told.hardest)
     with st.container(key="column"):
         if told.next_wait:
@@ -357,16 +359,22 @@ def summary(seat: Sitting) -> None:
         right.page_link("screens/read.py", label="Read on", icon=":material/menu_book:")
 
 
+def plural(count: int, one: str, many: str) -> str:
+    return f"**{count}** {one if count == 1 else many}"
+
+
 def start_page() -> None:
+    at = store.now()
     with store.writing(desk.engine()) as session:
-        review.follow_content(session, learner=desk.learner())
+        review.follow_content(session, learner=desk.learner(), at=at)
     with store.reading(desk.engine()) as session:
-        counts = review.count_due(session, learner=desk.learner(), at=store.now())
-        today = review.today(session, learner=desk.learner(), at=store.now())
+        counts = review.count_due(session, learner=desk.learner(), at=at)
+        today = stats.read_today(session, learner=desk.learner(), at=at)
     with st.container(key="column"):
         st.title("Review", anchor=False)
-        st.markdown(f"**{today.learning + today.due}** cards are due and **{today.new}** new ones wait, about {max(round(today.milliseconds / 60000), 1)} min." if today.total else "Nothing is due now.")
-        st.button("Start", type="primary", key="start", on_click=begin, args=(Scope(),), disabled=not today.total, width="stretch")
+        due, fresh = plural(today.due, "card is", "cards are"), plural(today.new, "new one waits", "new ones wait")
+        st.markdown(f"{due} due and {fresh}, about {max(round(today.minutes_left), 1)} min." if today.due + today.new else "Nothing is due now.")
+        st.button("Start", type="primary", key="start", on_click=begin, args=(Scope(),), disabled=not today.due + today.new, width="stretch")
         if problem := st.session_state.get("review-problem"):
             st.warning(problem)
         with st.expander("Choose what to review"), st.form("choose"):

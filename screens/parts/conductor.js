@@ -210,7 +210,8 @@ function onKey(desk, event) {
   const typing = at.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(at.tagName);
   if (document.querySelector("[role=dialog]")) return;
   if (own && desk.side === "front") {
-    if (event.key !== "Enter") return;
+    // no answer begins with a blank: on an empty field it turns the card over, as everywhere else
+    if (event.key !== "Enter" && !(event.key === " " && !at.value)) return;
     take(event);
     return void reveal(desk, at.value);
   }

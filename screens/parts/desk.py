@@ -13,11 +13,17 @@ from pathlib import Path
 
 import streamlit as st
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 from backend import store
+from backend.backups import back_up_daily
 from backend.markup import Mistake
 from backend.notes import Track, read_tracks
+from backend.review import today_of
+from backend.settings import SettingError, change_setting, read_settings
+from backend.stats import seconds_per_card
 from backend.sync import known_mistakes, sync
+from backend.tables import Setting
 
 HERE = Path(__file__).parent
 
@@ -33,15 +39,33 @@ def settle() -> None:
 
 
 @st.cache_resource(show_spinner="Opening your desk ...")
-def engine() -> Engine:
-    """The one engine of this process, on tables that are up to date and agree with content/."""
+def _open() -> tuple[Engine, int]:
+    """The one engine of this process, on tables that are up to date and agree with content/, and the local learner's id."""
     opened = store.open_engine()
     store.upgrade(opened)
     with store.writing(opened) as session:
         sync(session, content_folder(), at=store.now(), makers=lab_makers())
-        store.local_learner(session)
+        learner = store.local_learner(session)
+        adopt_time_zone(session, learner)
     settle()
-    return opened
+    return opened, learner
+
+
+def engine() -> Engine:
+    return _open()[0]
+
+
+def learner() -> int:
+    return _open()[1]
+
+
+def adopt_time_zone(session: Session, learner: int) -> None:
+    """Study days follow the learner's clock: at the first visit the browser's time zone becomes the setting."""
+    if session.get(Setting, (learner, "time_zone")) is None and st.context.timezone:
+        try:
+            change_setting(session, learner=learner, name="time_zone", value=st.context.timezone)
+        except SettingError:
+            pass  # a browser that names no zone we know leaves UTC, which Settings shows
 
 
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)
@@ -73,14 +97,32 @@ def mistakes() -> list[Mistake]:
         return known_mistakes(session)
 
 
-@st.cache_resource
-def _local_learner() -> int:
-    with store.writing(engine()) as session:
-        return store.local_learner(session)
+def daily_backup() -> str:
+    """A copy of the database before the first grade of a day; asked at every grade, done once. Says what went wrong, if anything:
+    a copy that cannot be made is no reason to lose the grade as well."""
+    try:
+        back_up_daily(engine(), at=store.now())
+    except store.StoreError as problem:
+        return str(problem)
+    return ""
 
 
-def learner() -> int:
-    return _local_learner()
+@st.cache_data(ttl=600, max_entries=64, show_spinner=False)
+def _pace(learner: int) -> float:
+    with store.reading(engine()) as session:
+        return seconds_per_card(session, learner=learner, today=today_of(read_settings(session, learner=learner), store.now()))
+
+
+def pace() -> int:
+    """Milliseconds the learner takes for a card."""
+    return int(_pace(learner()) * 1000)
+
+
+def plain_reason(problem: Exception) -> str:
+    """Why something could not be saved, in words for a person."""
+    told = str(getattr(problem, "orig", problem)).splitlines()[0][:200]
+    known = {"database or disk is full": "the disk is full", "database is locked": "the database is busy", "readonly": "the database may not be written to"}
+    return next((words for sign, words in known.items() if sign in told), told)
 
 
 def lay_out() -> None:

@@ -172,7 +172,56 @@ def in_context_learning():
     ]
 
 
+def attention_share(n, d):
+    linear, mixing = 24 * d * d, 4 * n * d
+    return mixing / (linear + mixing)
+
+
+def cache_bytes_per_token(layers=32, kv_heads=8, d_head=128, bytes_each=2):
+    return 2 * layers * kv_heads * d_head * bytes_each
+
+
+def context_window_cost():
+    lengths = (1024, 8192, 24_576, 131_072)
+    return [
+        *(f"| {n:,} | {100 * attention_share(n, 4096):.0f}% |" for n in lengths),
+        f"{cache_bytes_per_token() / 2**10:.0f} KiB", f"{131_072 * cache_bytes_per_token() / 2**30:.0f} GiB",
+    ]
+
+
+def lost_in_the_middle():
+    ranks = [1, 2, 3, 4, 5]
+    layout = ranks[::2] + ranks[1::2][::-1]
+    return [
+        f"{70 * 0.90:.1f}%", f"{85 * 0.64:.1f}%",
+        "\n".join(f"{place}. Rank {rank}" for place, rank in enumerate(layout, start=1)),
+    ]
+
+
+def chinchilla_terms(n, d):
+    return 406.4 * n**-0.34, 410.7 * d**-0.28
+
+
+def scaling_laws():
+    rows = []
+    for name, weights, tokens, n, d in (("Gopher", "280B", "300B", 280e9, 300e9), ("Chinchilla", "70B", "1.4T", 70e9, 1.4e12)):
+        size, data = chinchilla_terms(n, d)
+        rows.append(f"| {name} | {weights} | {tokens} | {size:.3f} | {data:.3f} | {1.69 + size + data:.3f} |")
+    return [*rows, f"a={0.28 / (0.34 + 0.28):.2f}", f"the re-fit {0.37 / (0.35 + 0.37):.2f}", f"{15e12 / 8e9:.0f} per weight"]
+
+
 NUMBERS = {
+    "context-window-cost-room": lambda: 8192 - 7000,
+    "context-window-cost-crossover": lambda: 24 * 4096**2 / (4 * 4096),
+    "context-window-cost-q03": lambda: (2 * 1000) ** 2 / 1000**2,
+    "context-window-cost-cache": lambda: 131_072 * cache_bytes_per_token() / 2**30,
+    "lost-in-the-middle-drop": lambda: 75.8 - 53.8,
+    "lost-in-the-middle-softmax-dilution": lambda: softmax([math.log(100)] + [0] * 99)[0],
+    "lost-in-the-middle-yield": lambda: 100 * 0.80 * 0.75,
+    "scaling-laws-doubling": lambda: (1 / 2) ** 0.076,
+    "scaling-laws-q02": lambda: 6 * 10e9 * (20 * 10e9),
+    "scaling-laws-infinite-model": lambda: 1.69 + 0.20,
+    "scaling-laws-tokens-per-parameter": lambda: 15e12 / 8e9,
     "encoder-decoder-seq2seq-weight": lambda: softmax([0, 0, math.log(8)])[2],
     "encoder-decoder-seq2seq-span-length": lambda: span_corrupted_length(100, 15, 5),
     "parameter-and-flop-counting-q01": lambda: gpt2_small()["total"],
@@ -209,6 +258,9 @@ NUMBERS = {
 }
 
 EXAMPLES = {
+    "context-window-cost": context_window_cost,
+    "lost-in-the-middle": lost_in_the_middle,
+    "scaling-laws": scaling_laws,
     "encoder-decoder-seq2seq": encoder_decoder_seq2seq,
     "parameter-and-flop-counting": parameter_and_flop_counting,
     "in-context-learning": in_context_learning,

@@ -216,6 +216,130 @@ def rlhf_and_rlaif():
     return [f"{2.0 - 0.1 * 5}", f"{2.0 - 0.3 * 5}", f"{best_of_n_kl(16):.2f} nats", f"{2 * train + 2 * frozen} GB"]
 
 
+def reward_modeling():
+    p = sigmoid(2 - 1)
+    return [
+        f"{p:.3f}", f"{-math.log(p):.3f}", f"{1 - p:.3f}", f"{-math.log(sigmoid(-1)):.3f}", f"{math.log(9):.2f}",
+        f"{math.comb(9, 2)} pairs", f"{math.comb(4, 2)} pairs",
+    ]
+
+
+def returns(rewards, gamma):
+    total, out = 0.0, []
+    for reward in reversed(rewards):
+        total = reward + gamma * total
+        out.append(total)
+    return out[::-1]
+
+
+def score_of_second(action, p2=0.25):
+    return (1 if action == 2 else 0) - p2
+
+
+def estimator(baseline, policy=((1, 0.75, 1.0), (2, 0.25, 3.0))):
+    values = [(p, score_of_second(a) * (reward - baseline)) for a, p, reward in policy]
+    mean = sum(p * v for p, v in values)
+    return mean, sum(p * (v - mean) ** 2 for p, v in values)
+
+
+def policy_gradient():
+    means = [estimator(b)[0] for b in (0, 1.5, -3)]
+    assert max(means) - min(means) < 1e-12
+    return [f"{means[0]:.3f}", *(f"{estimator(b)[1]:.2f}" for b in (0, 1.5, -3)), f"{returns([1, 0, 2], 0.5)[0]}"]
+
+
+def surrogate(ratio, advantage, epsilon=0.2):
+    return min(ratio * advantage, min(max(ratio, 1 - epsilon), 1 + epsilon) * advantage)
+
+
+def gae(deltas, gamma_lambda):
+    return sum(gamma_lambda**step * delta for step, delta in enumerate(deltas))
+
+
+def ppo():
+    rewards, values, gamma, lam = [0, 0, 1], [0.4, 0.5, 0.8, 0], 1.0, 0.95
+    deltas = [r + gamma * values[t + 1] - values[t] for t, r in enumerate(rewards)]
+    return [
+        f"{surrogate(1.5, 1)}", f"{surrogate(1.5, -1)}", f"{surrogate(0.5, -1)}", f"{surrogate(0.5, 1)}",
+        ", ".join(f"{d:.1f}" for d in deltas), f"{gae(deltas, gamma * lam):.3f}", f"{sum(rewards) - values[0]:.1f}",
+    ]
+
+
+def kl(p, q):
+    return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+
+def kl_estimates(u):
+    return -math.log(u), math.log(u) ** 2 / 2, u - 1 - math.log(u)
+
+
+def spread(values):
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
+
+
+def kl_divergence():
+    p, q = (0.5, 0.5), (0.9, 0.1)
+    rows = [kl_estimates(b / a) for a, b in zip(p, q, strict=True)]
+    k1, k2, k3 = ([row[i] for row in rows] for i in range(3))
+    assert math.isclose(sum(k1) / 2, kl(p, q)) and math.isclose(sum(k3) / 2, kl(p, q))
+    return [
+        f"{kl(p, q):.3f}", f"{kl(q, p):.3f}", *(f"{v:.3f}" for v in (*k1, *k2, *k3)),
+        f"{sum(k2) / 2:.3f}", f"{spread(k1):.2f}", f"{spread(k3):.2f}",
+    ]
+
+
+def dpo_loss(chosen, rejected, beta):
+    return -math.log(sigmoid(beta * (chosen - rejected)))
+
+
+def kl_optimum(reference, rewards, beta):
+    tilted = [p * math.exp(r / beta) for p, r in zip(reference, rewards, strict=True)]
+    return [t / sum(tilted) for t in tilted]
+
+
+def dpo():
+    soft, hard = kl_optimum((0.8, 0.2), (0, 1), 0.5), kl_optimum((0.8, 0.2), (0, 1), 0.1)
+    return [
+        f"{dpo_loss(2, -1, 0.1):.3f}", f"{sigmoid(-0.3):.3f}", f"{dpo_loss(0, 0, 0.1):.3f}",
+        f"({soft[0]:.3f}, {soft[1]:.3f})", f"{hard[1]:.4f}",
+    ]
+
+
+def group_advantages(rewards):
+    mean = sum(rewards) / len(rewards)
+    deviation = math.sqrt(sum((r - mean) ** 2 for r in rewards) / len(rewards))
+    return [(r - mean) / deviation for r in rewards]
+
+
+def silent_group(success, size):
+    return success**size + (1 - success) ** size
+
+
+def grpo():
+    one = group_advantages([1, 0, 0, 0])
+    even = group_advantages([1, 0, 0, 1])
+    return [
+        f"{one[0]:.3f}", f"{one[1]:.3f}", f"({', '.join(f'{a:.0f}' for a in even)})",
+        f"{silent_group(0.1, 8):.2f}", f"{silent_group(0.5, 8):.3f}", f"{1 / 400}",
+    ]
+
+
+def verifiable_rewards():
+    return [
+        f"{71.0 / 15.6:.2f}", f"{100 * (71.0 - 15.6) / 15.6:.0f} %", f"{71.0 - 15.6:.1f} points",
+        f"{0.6 + 0.4 * 0.1:.2f}", f"{0.6 / (0.6 + 0.4 * 0.1):.3f}",
+    ]
+
+
+def found(success, samples):
+    return 1 - (1 - success) ** samples
+
+
+def offline_vs_online_rl():
+    return [f"{found(0.2, 8):.3f}", f"{found(0.002, 8):.3f}", f"{1.01**500:.0f}"]
+
+
 NUMBERS = {
     "post-training-decision-all-rules": lambda: 0.97**20,
     "post-training-decision-cpt-hours": lambda: training_flops(8e9, 1.2e9) / 4e14 / 3600,
@@ -262,6 +386,31 @@ NUMBERS = {
     "rlhf-and-rlaif-q04": lambda: 2.0 - 0.1 * 5,
     "rlhf-and-rlaif-best-of-n": lambda: best_of_n_kl(16),
     "rlhf-and-rlaif-memory": lambda: 2 * 16 * 7 + 2 * 2 * 7,
+    "reward-modeling-q05": lambda: math.comb(4, 2),
+    "reward-modeling-wrong-pair": lambda: -math.log(sigmoid(1 - 2)),
+    "reward-modeling-gap": lambda: math.log(0.9 / 0.1),
+    "policy-gradient-return": lambda: returns([0, 0, 1], 0.9)[0],
+    "policy-gradient-bandit": lambda: estimator(0)[0],
+    "policy-gradient-variance": lambda: estimator(1.5)[1],
+    "ppo-q06": lambda: gae((1, 2), 0.5),
+    "ppo-positive": lambda: surrogate(1.5, 1),
+    "ppo-low-negative": lambda: surrogate(0.5, -1),
+    "kl-divergence-forward": lambda: kl((0.5, 0.5), (0.9, 0.1)),
+    "kl-divergence-k3": lambda: kl_estimates(0.25 / 0.5)[2],
+    "kl-divergence-k2-bias": lambda: sum(kl_estimates(u)[1] for u in (1.8, 0.2)) / 2 - kl((0.5, 0.5), (0.9, 0.1)),
+    "dpo-q03": lambda: dpo_loss(2, -1, 0.1),
+    "dpo-start-loss": lambda: dpo_loss(0, 0, 0.1),
+    "dpo-optimum": lambda: kl_optimum((0.8, 0.2), (0, 1), 0.5)[1],
+    "dpo-weight": lambda: sigmoid(-0.1 * (2 - -1)),
+    "grpo-one-right": lambda: group_advantages([1, 0, 0, 0])[0],
+    "grpo-silent-groups": lambda: silent_group(0.1, 8),
+    "grpo-length-weight": lambda: (1 / 100) / (1 / 400),
+    "verifiable-rewards-factor": lambda: 71.0 / 15.6,
+    "verifiable-rewards-leaky": lambda: 0.6 + 0.4 * 0.1,
+    "verifiable-rewards-precision": lambda: 0.6 / (0.6 + 0.4 * 0.1),
+    "offline-vs-online-rl-kept": lambda: found(0.2, 8),
+    "offline-vs-online-rl-ratio": lambda: 1.01**500,
+    "offline-vs-online-rl-refresh": lambda: found(0.5, 4) - found(0.2, 4),
 }
 
 EXAMPLES = {
@@ -281,4 +430,12 @@ EXAMPLES = {
     "catastrophic-forgetting": catastrophic_forgetting,
     "alignment": alignment,
     "rlhf-and-rlaif": rlhf_and_rlaif,
+    "reward-modeling": reward_modeling,
+    "policy-gradient": policy_gradient,
+    "ppo": ppo,
+    "kl-divergence": kl_divergence,
+    "dpo": dpo,
+    "grpo": grpo,
+    "verifiable-rewards": verifiable_rewards,
+    "offline-vs-online-rl": offline_vs_online_rl,
 }

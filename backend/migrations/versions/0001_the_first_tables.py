@@ -198,6 +198,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_prediction_lab'), ['lab'], unique=False)
         batch_op.create_index(batch_op.f('ix_prediction_learner'), ['learner'], unique=False)
 
+    op.create_table('report',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('learner', sa.Integer(), nullable=False),
+    sa.Column('card', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('words', sa.Text(), nullable=False),
+    sa.Column('at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['learner'], ['learner.id'], ),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('report', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_report_card'), ['card'], unique=False)
+
     op.create_table('section',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('topic', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -247,6 +259,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_section_topic'))
 
     op.drop_table('section')
+    with op.batch_alter_table('report', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_report_card'))
+
+    op.drop_table('report')
     with op.batch_alter_table('prediction', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_prediction_learner'))
         batch_op.drop_index(batch_op.f('ix_prediction_lab'))

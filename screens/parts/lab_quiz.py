@@ -1,0 +1,125 @@
+"""Computed questions on a lab's page, graded on the spot, and experiments kept as cards."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from backend import store
+from backend.questions import Form, Mark, Option, Question, mark, to_dict
+from backend.review import follow_content
+from backend.tables import Card
+from screens.labs import Experiment, Lab
+from screens.parts import desk
+from screens.parts.card_face import back, front
+
+TYPED = (Form.NUMBER, Form.TERM)
+
+
+def draw_quiz(lab: Lab, *, show: Callable[[Mapping[str, Any]], None]) -> None:
+    """One question after another, each with fresh numbers; `show` puts its settings on the controls."""
+    if not lab.questions:
+        st.caption("This lab has no computed questions.")
+        return
+    state = st.session_state.setdefault(f"quiz:{lab.slug}", {"number": 0, "seed": random.SystemRandom().randrange(10**6), "mark": None})
+    makers = list(lab.questions)
+    maker = makers[state["number"] % len(makers)]
+    question = lab.questions[maker](random.Random(state["seed"] + state["number"]))
+    key = f"quiz-{lab.slug}-{state['number']}"
+    st.markdown(question.prompt)
+    _answer(question, key, state)
+    if state["mark"] is not None:
+        _feedback(question, state["mark"])
+
+    def advance() -> None:
+        state.update(number=state["number"] + 1, mark=None)
+
+    with st.container(horizontal=True):
+        if state["mark"] is None:
+            st.button("Answer", key=f"{key}-go", type="primary", on_click=lambda: state.update(mark=_mark(question, st.session_state.get(key))))
+        st.button("Next question", key=f"{key}-next", icon=":material/arrow_forward:", on_click=advance)
+        if state["mark"] is not None:
+            st.button("See it in the lab", key=f"{key}-show", icon=":material/science:", type="tertiary", on_click=lambda: show(question.settings))
+
+
+def _answer(question: Question, key: str, state: Mapping[str, Any]) -> None:
+    done = state["mark"] is not None
+    if question.form is Form.CHOICE:
+        texts = [option.text for option in question.options]
+        st.radio("Your answer", range(len(texts)), format_func=texts.__getitem__, index=None, key=key, disabled=done, on_change="ignore")
+    elif question.form in TYPED:
+        unit = question.quantity.unit if question.quantity else ""
+        st.text_input(f"Your answer{f', in {unit}' if unit else ''}", key=key, max_chars=80, disabled=done, on_change="ignore")
+    else:
+        st.markdown(front(question))
+
+
+def _mark(question: Question, response: Any) -> Mark:
+    return mark(question, response) if question.form is Form.CHOICE or question.form in TYPED else Mark(0.0, None, "Compare with the answer below.")
+
+
+def _feedback(question: Question, marked: Mark) -> None:
+    chosen = marked.detail.get("chosen")
+    option: Option | None = question.options[chosen] if isinstance(chosen, int) else None
+    said = f"**{marked.said}** {option.why if option else ''}"
+    (st.success if marked.right else st.warning)(said, icon=":material/check:" if marked.right else ":material/close:")
+    if question.form not in (Form.CHOICE, *TYPED):
+        st.markdown(back(question))
+        return
+    right = next((option.text for option in question.options if option.right), "")
+    lines = [f"The answer is **{right}**." if right and not marked.right else "", question.answer, *(f"- {line}" for line in question.working)]
+    st.markdown("\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:]))
+
+
+# --- an experiment as a card ------------------------------------------------------------------------------------------
+
+
+def card_id(lab: Lab, number: int) -> str:
+    return f"try-{lab.slug}-{number + 1}-{desk.learner()}"
+
+
+def kept_experiment(lab: Lab, number: int) -> bool:
+    with store.reading(desk.engine()) as session:
+        return session.get(Card, card_id(lab, number)) is not None
+
+
+def keep_experiment(lab: Lab, experiment: Experiment, number: int) -> None:
+    """The experiment's question as the learner's own card, in the lab's topic. Keeping it twice changes nothing."""
+    question = as_question(lab, experiment)
+    source = experiment_source(experiment, card_id(lab, number))
+    with store.writing(desk.engine()) as session:
+        if session.get(Card, card_id(lab, number)) is None:
+            session.add(
+                Card(
+                    id=card_id(lab, number), block=card_id(lab, number), topic=lab.entry.topic, form=question.form.value, source=source,
+                    question=to_dict(question), plain=f"{experiment.title} {experiment.ask}", sha=hashlib.sha256(source.encode()).hexdigest(),
+                    owner=desk.learner(),
+                )  # fmt: skip
+            )
+            session.flush()
+            follow_content(session, learner=desk.learner())
+
+
+def as_question(lab: Lab, experiment: Experiment) -> Question:
+    tempting = experiment.tempting or {}
+    options = tuple(
+        Option(text, right=index == experiment.right, why=experiment.why if index == experiment.right else tempting.get(index, ""))
+        for index, text in enumerate(experiment.options)
+    )
+    return Question(
+        form=Form.CHOICE, prompt=experiment.ask, answer=experiment.why, options=options, lab=lab.slug, settings=dict(experiment.settings)
+    )  # fmt: skip
+
+
+def experiment_source(experiment: Experiment, card: str) -> str:
+    """The same as Markdown, in the grammar of the notes."""
+    tempting = experiment.tempting or {}
+    items = []
+    for index, text in enumerate(experiment.options):
+        why = experiment.why if index == experiment.right else tempting.get(index, "")
+        items.append(f"- [{'x' if index == experiment.right else ' '}] {text}" + (f"\n  {why}" if why else ""))
+    return f"Q: {experiment.ask} ^{card}\n\n" + "\n".join(items) + f"\n\nA: {experiment.why}\n"
