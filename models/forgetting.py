@@ -69,7 +69,7 @@ def fit(card: np.ndarray, day: np.ndarray, grade: np.ndarray, *, start: tuple[fl
     w = parameters_of(z)
     held = counted & ~early
     default_loss, fitted_loss = (float(losses(card, day, grade, of)[held].mean()) for of in (start, w))
-    judged = f"on your last {int(held.sum())} reviews the fitted parameters miss by {fitted_loss:.4f} (log loss), the present ones by {default_loss:.4f}"
+    judged = f"on your last {int(held.sum())} reviews the fitted parameters have a log loss of {fitted_loss:.4f}, the present ones {default_loss:.4f}"
     if not fitted_loss < default_loss:
         return Fit(tuple(start), False, f"Nothing to gain: {judged}.", reviews, default_loss, fitted_loss)
     w = parameters_of(search(pad(card, day, grade), rounds=5, z=z))  # the last fifth moves what was found by little

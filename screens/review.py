@@ -389,7 +389,10 @@ def start_page() -> None:
 
 
 def main() -> None:
-    if wanted := st.query_params.get("topic"):
+    if st.query_params.get("start") == "due":
+        st.query_params.clear()
+        begin(Scope())
+    elif wanted := st.query_params.get("topic"):
         st.query_params.clear()
         begin(Scope(kind="cram", query=f"topic:{wanted}"))
     if sitting() is None:

@@ -1,5 +1,98 @@
-"""Today."""
+"""Today: what is due, and one way to begin.
 
-from screens.parts.coming import coming
+Who sits here: the learner, opening the app for their ten minutes. In the first ten seconds they want to know how much there
+is, and press one button. The best (Anki, Duolingo) say it in one number; we add what the next two weeks hold and which
+topics are slipping. No chart library here: this page is the first thing that is painted.
+"""
 
-coming("Today", "What is due now, and one way to begin.", ["what is due now", "new cards left", "one big Start"])
+from __future__ import annotations
+
+from datetime import date, timedelta
+from html import escape
+
+import streamlit as st
+
+from backend import review, stats, store
+from backend.topics import list_topics
+from screens.parts import desk
+
+DAYS = 14
+EPOCH = date(1970, 1, 1)  # study day 0
+
+
+def main() -> None:
+    at, learner = store.now(), desk.learner()
+    with store.writing(desk.engine()) as session:
+        review.follow_content(session, learner=learner, at=at)
+    with store.reading(desk.engine()) as session:
+        today = stats.read_today(session, learner=learner, at=at)
+        forecast = stats.read_forecast(session, learner=learner, at=at, days=DAYS)
+        weakest = stats.find_weakest_topics(session, learner=learner, at=at)
+        topics = list_topics(session, learner=learner)
+    with st.container(key="column"):
+        st.title("Today", anchor=False)
+        due(today)
+        if topics:
+            coming_days(forecast, today.day)
+            weak(weakest, {topic.slug: topic.title for topic in topics})
+            if not today.graded and not any(forecast):
+                first_steps(topics[0].slug, topics[0].title)
+
+
+def due(today: stats.Today) -> None:
+    total = today.due + today.new
+    if total:
+        parts = [f"**{today.due}** due" if today.due else "", f"**{today.new}** new" if today.new else ""]
+        st.markdown(f"{' and '.join(part for part in parts if part)}, about {max(round(today.minutes_left), 1)} min.")
+    elif today.graded:
+        st.markdown(f"All done: {today.graded} cards graded today.")
+    else:
+        st.markdown("Nothing is due.")
+    if st.button("Start", type="primary", key="start-today", width="stretch", disabled=not total):
+        st.switch_page("screens/review.py", query_params={"start": "due"})
+    streak = today.streak
+    words = [f"{streak.days} day{'' if streak.days == 1 else 's'} in a row" if streak.days else "", f"{today.graded} graded today" if today.graded else ""]
+    if today.waiting:
+        words.append(f"{today.waiting} more wait beyond today's limit")
+    if streak.days and streak.freezes_left:
+        words.append(f"{streak.freezes_left} freeze days left this month")
+    st.markdown(" · ".join(word for word in words if word) or "The first card starts your streak.")
+
+
+def coming_days(forecast: list[int], today: int) -> None:
+    """Two weeks as small bars: plain SVG, so that the first screen loads no chart library."""
+    if not any(forecast):
+        return
+    st.subheader("The next two weeks", anchor=False)
+    most = max(max(forecast), 1)
+    days = [EPOCH + timedelta(days=today + offset) for offset in range(len(forecast))]
+    bars = "".join(
+        f'<g><title>{day:%A %d %B}: {count} due</title>'
+        f'<rect x="{offset * 40 + 4}" y="{96 - 80 * count / most:.1f}" width="32" height="{80 * count / most:.1f}" rx="3"/>'
+        f'<text x="{offset * 40 + 20}" y="{90 - 80 * count / most:.1f}">{count or ""}</text>'
+        f'<text x="{offset * 40 + 20}" y="112">{"today" if offset == 0 else f"{day:%a}"}</text></g>'
+        for offset, (day, count) in enumerate(zip(days, forecast))
+    )
+    sentence = f"{sum(forecast)} reviews are due in the next {len(forecast)} days, most on {days[forecast.index(most)]:%A} with {most}." if any(forecast) else ""
+    st.html(f'<svg class="bars" viewBox="0 0 {len(forecast) * 40} 118" role="img" aria-label="{escape(sentence)}">{bars}</svg>')
+    st.markdown(sentence)
+
+
+def weak(weakest: list[tuple[str, stats.Rate]], titles: dict[str, str]) -> None:
+    shown = [(slug, rate) for slug, rate in weakest if slug in titles and rate.share is not None and rate.share < 0.9]
+    if shown:
+        st.subheader("Slipping", anchor=False)
+        lines = (f"- [{titles[slug]}](/read?topic={slug}): {rate.passed} of the last {rate.reviews} recalled" for slug, rate in shown)
+        st.markdown("\n".join(lines))
+
+
+def first_steps(slug: str, title: str) -> None:
+    st.subheader("New here?", anchor=False)
+    st.markdown(
+        f"- Read [{title}](/read?topic={slug}), then answer its cards here tomorrow.\n"
+        "- Touch a mechanism in the [Labs](/labs).\n"
+        "- Ask anything: press `/` on any screen."
+    )
+
+
+main()

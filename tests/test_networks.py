@@ -9,7 +9,7 @@ from transformers.models.llama.modeling_llama import LlamaConfig, LlamaRotaryEmb
 from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock, load_balancing_loss_func
 
 from models.attention import MultiHeadAttention, causal_mask, merge_heads, padding_mask, scaled_dot_product, split_heads
-from models.contrastive import VisionTransformer, ContrastiveConfig, info_nce
+from models.contrastive import ContrastiveConfig, VisionTransformer, info_nce
 from models.decoder import Decoder, DecoderConfig, Trace, without
 from models.encoder import EncoderBlock
 from models.encoder_decoder import CrossBlock, EncoderDecoder, EncoderDecoderConfig

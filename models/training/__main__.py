@@ -1,9 +1,12 @@
-"""`python -m models.training` lists the recipes; `python -m models.training NAME ...` makes those models again (`all` for every one)."""
+"""`python -m models.training` lists the recipes; `python -m models.training NAME ...` makes those models again (`all` for every one).
+
+`python -m models.training figures NAME ...` measures kept models again and renews the figures on their cards, without training."""
 
 import ast
 import hashlib
 import importlib
 import json
+import re
 import sys
 import time
 from dataclasses import asdict
@@ -12,11 +15,10 @@ from types import ModuleType
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
 
 from models import checkpoints
 from models.training import RECIPES, toy_tokenizer
-from models.training.steps import Progress
+from models.training.steps import Made, Progress
 
 BAR = 30
 
@@ -25,6 +27,9 @@ def main(wanted: list[str]) -> int:
     if not wanted:
         print("\n".join(f"{name:<20} {title(name)}" for name in RECIPES))
         return 0
+    work = remake
+    if wanted[0] == "figures":
+        work, wanted = measure_again, wanted[1:]
     wanted = list(RECIPES) if wanted == ["all"] else wanted
     unknown = [name for name in wanted if name not in RECIPES]
     if unknown:
@@ -32,7 +37,7 @@ def main(wanted: list[str]) -> int:
         return 2
     torch.set_num_threads(1)
     for name in wanted:
-        remake(name)
+        work(name)
     return 0
 
 
@@ -50,11 +55,24 @@ def remake(name: str) -> None:
         checkpoints.toy_tokenizer.cache_clear()
         print(f"{name}: {len(tokenizer)} tokens in {time.perf_counter() - began:.1f} s")
         return
-    recipe = importlib.import_module(f"models.training.{name}")
-    model = recipe.make(show)
+    recipe = recipe_of(name)
+    made = recipe.make(show)
     seconds = time.perf_counter() - began
     print(file=sys.stderr)
-    keep(name, recipe, model, seconds)
+    keep(name, recipe, made, seconds)
+
+
+def recipe_of(name: str) -> ModuleType:
+    return importlib.import_module(f"models.training.{name}")
+
+
+def measure_again(name: str) -> None:
+    if name == "toy_tokenizer":
+        return
+    card = checkpoints.card(name)
+    card["figures"] = recipe_of(name).measure(checkpoints.read(name).model)
+    write_card(name, card)
+    print(f"{name}: measured again")
 
 
 def show(progress: Progress) -> None:
@@ -67,11 +85,13 @@ def show(progress: Progress) -> None:
         print(line, end="", file=sys.stderr, flush=True)
 
 
-def keep(name: str, recipe: ModuleType, model: nn.Module, seconds: float) -> None:
+def keep(name: str, recipe: ModuleType, made: Made, seconds: float) -> None:
     """Weights first, in 16 bits; then the figures of the model as it was kept, so that rounding is part of what they say."""
+    model = made.model
     weights = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     file = checkpoints.weights_file(name)
     save_file(weights, file)
+    file.chmod(0o644)
     model.load_state_dict({key: value.float() for key, value in weights.items()})
     model.eval()
     card = {
@@ -90,14 +110,16 @@ def keep(name: str, recipe: ModuleType, model: nn.Module, seconds: float) -> Non
         "torch": torch.__version__,
         "figures": recipe.measure(model),
     }
+    write_card(name, card | ({"development": made.development} if made.development else {}))
+    print(f"{name}: {card['parameters']:,} parameters, {card['bytes']:,} bytes, trained in {card['training_seconds']} s")
+
+
+def write_card(name: str, card: checkpoints.Card) -> None:
     checkpoints.card_file(name).write_text(as_json(card), encoding="utf-8")
-    print(f"{name}: {card['parameters']:,} parameters, {card['bytes']:,} bytes, {card['training_seconds']} s; card in {checkpoints.card_file(name).name}")
 
 
 def as_json(card: checkpoints.Card) -> str:
     """Indented, but with each head's numbers on one line, so that the tables in it can be read."""
-    import re
-
     text = json.dumps(card, indent=1, ensure_ascii=False)
     return re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n"
 

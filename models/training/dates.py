@@ -12,7 +12,7 @@ from models import toy_dates
 from models.encoder_decoder import CrossTrace, EncoderDecoder, EncoderDecoderConfig
 from models.symbols import PAD, START, STOP, SymbolTokenizer
 from models.training.language import Report, rounded
-from models.training.steps import Recipe, train
+from models.training.steps import Made, Recipe, train
 
 KIND, TOKENIZER, SEED = "encoder_decoder", "dates", 6
 RECIPE = Recipe(steps=1_200, batch=64, muon_rate=None, adamw_rate=2e-3, warm_up=50)
@@ -35,7 +35,7 @@ def encode(cases: list[toy_dates.Case], tokenizer: SymbolTokenizer) -> tuple[Ten
     return sources, real, targets
 
 
-def make(report: Report) -> EncoderDecoder:
+def make(report: Report) -> Made:
     torch.manual_seed(SEED)
     rng, tokenizer = Random(SEED), toy_dates.tokenizer()
     model = EncoderDecoder(EncoderDecoderConfig(len(tokenizer)))
@@ -49,7 +49,7 @@ def make(report: Report) -> EncoderDecoder:
 
     for progress in train(model, RECIPE, loss_at):
         report(progress)
-    return model
+    return Made(model)
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from torch import Tensor
 from models import checkpoints, circuits, toy_world
 from models.decoder import Decoder, DecoderConfig, Trace
 from models.mixture import load_balance_loss
-from models.training.steps import Progress, Recipe, stream_of, train, windows
+from models.training.steps import Made, Progress, Recipe, stream_of, train, windows
 
 DOCUMENTS = 150_000  # about 4 million tokens: a training run sees most of them once
 TEXT_SEED, HELD_OUT_SEED = 1, 2
@@ -33,18 +33,32 @@ def toy_stream(seed: int = TEXT_SEED, documents: int = DOCUMENTS) -> Tensor:
     return stream_of((tokenizer.encode(text) for text in toy_world.documents(seed, documents)), tokenizer.end)
 
 
-def train_decoder(config: DecoderConfig, recipe: Recipe, seed: int, report: Report) -> Decoder:
+def train_decoder(config: DecoderConfig, recipe: Recipe, seed: int, report: Report, note_every: int = 0) -> Made:
+    """With `note_every`, the circuits are measured every so many steps: when do they appear?"""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     model, stream = Decoder(config), toy_stream()
+    development: list[dict[str, Any]] = []
 
     def loss_at(step: int) -> Tensor:
         inputs, targets = windows(stream, config.context, recipe.batch, generator)
         return next_token_loss(model, inputs, targets)
 
     for progress in train(model, recipe, loss_at):
+        if note_every and progress.step % note_every == 0:
+            development.append({"step": progress.step, "loss": rounded(progress.loss)} | circuits_now(model))
         report(progress)
-    return model
+    return Made(model, development)
+
+
+def circuits_now(model: Decoder, count: int = 40) -> dict[str, float]:
+    """The best head's score in every role, and what the circuits achieve, on a small sample."""
+    tokenizer = checkpoints.toy_tokenizer()
+    scores = circuits.head_scores(model, tokenizer, count)
+    now = {role: circuits.best_head(scores[role])[1] for role in circuits.ROLES}
+    now["giving_right"] = circuits.gift_skill(model, tokenizer, count).right
+    now["copying_accuracy"] = circuits.copy_skill(model, tokenizer, count).accuracy
+    return rounded(now)
 
 
 def next_token_loss(model: Decoder, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from models import toy_shapes
 from models.contrastive import Contrastive, ContrastiveConfig, info_nce, to_pixels
 from models.training.language import Report, rounded
-from models.training.steps import Recipe, train
+from models.training.steps import Made, Recipe, train
 
 KIND, TOKENIZER, SEED = "contrastive", "shapes", 8
 PER_PAIR = 160  # pictures of each of the 42 pairs in training
@@ -34,7 +34,7 @@ def config(model: Contrastive) -> dict[str, Any]:
     return asdict(model.config)
 
 
-def make(report: Report) -> Contrastive:
+def make(report: Report) -> Made:
     torch.manual_seed(SEED)
     rng, tokenizer = Random(SEED), toy_shapes.tokenizer()
     model = Contrastive(ContrastiveConfig(len(tokenizer)))
@@ -52,7 +52,7 @@ def make(report: Report) -> Contrastive:
 
     for progress in train(model, RECIPE, loss_at):
         report(progress)
-    return model
+    return Made(model)
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ It is a generator, so whoever trains can draw a curve, stop at any step, or look
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,13 @@ class Progress(NamedTuple):
     steps: int
     loss: float
     seconds: float
+
+
+class Made(NamedTuple):
+    """What a recipe hands over."""
+
+    model: nn.Module
+    development: list[dict[str, Any]] = []  # what was noted at certain steps on the way, if anything
 
 
 def train(model: nn.Module, recipe: Recipe, loss_at: Loss) -> Iterator[Progress]:

@@ -5,6 +5,7 @@ from typing import Any
 from models import checkpoints
 from models.decoder import Decoder, DecoderConfig
 from models.training.language import Report, circuit_figures, config_of, describe_data, skills, train_decoder
+from models.training.steps import Made
 from models.training.toy_decoder import RECIPE as RECIPE
 from models.training.toy_decoder import SEED as SEED
 
@@ -14,9 +15,9 @@ data = describe_data
 config = config_of
 
 
-def make(report: Report) -> Decoder:
+def make(report: Report) -> Made:
     shape = DecoderConfig(vocabulary=len(checkpoints.toy_tokenizer()), positions="rotary")
-    return train_decoder(shape, RECIPE, SEED, report)
+    return train_decoder(shape, RECIPE, SEED, report, note_every=50)
 
 
 def measure(model: Decoder, count: int = 300) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 from models import checkpoints, toy_world
 from models.decoder import Decoder, DecoderConfig
 from models.training.language import Report, config_of, describe_data, held_out_loss, rounded, train_decoder
-from models.training.steps import Recipe
+from models.training.steps import Made, Recipe
 
 KIND, TOKENIZER, SEED = "decoder", "toy_tokenizer", 3
 RECIPE = Recipe(steps=500, batch=32)
@@ -16,7 +16,7 @@ data = describe_data
 config = config_of
 
 
-def make(report: Report) -> Decoder:
+def make(report: Report) -> Made:
     shape = DecoderConfig(vocabulary=len(checkpoints.toy_tokenizer()), layers=1, heads=4, width=64)
     return train_decoder(shape, RECIPE, SEED, report)
 

@@ -12,7 +12,7 @@ from models.byte_pair import BytePairTokenizer
 from models.circuits import one_token
 from models.encoder import MaskedLanguageModel
 from models.training.language import HELD_OUT_SEED, Report, describe_data, rounded, toy_stream
-from models.training.steps import Recipe, train, windows
+from models.training.steps import Made, Recipe, train, windows
 
 KIND, TOKENIZER, SEED = "masked", "toy_tokenizer", 5
 RECIPE = Recipe(steps=1_200, batch=64)
@@ -26,7 +26,7 @@ def config(model: MaskedLanguageModel) -> dict[str, Any]:
     return model.config
 
 
-def make(report: Report) -> MaskedLanguageModel:
+def make(report: Report) -> Made:
     torch.manual_seed(SEED)
     generator = torch.Generator().manual_seed(SEED)
     tokenizer, stream = checkpoints.toy_tokenizer(), toy_stream()
@@ -38,7 +38,7 @@ def make(report: Report) -> MaskedLanguageModel:
 
     for progress in train(model, RECIPE, loss_at):
         report(progress)
-    return model
+    return Made(model)
 
 
 def masked_loss(model: MaskedLanguageModel, tokens: Tensor, tokenizer: BytePairTokenizer, generator: torch.Generator) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from models import checkpoints, toy_world
 from models.decoder import Decoder, DecoderConfig
 from models.training.language import Report, config_of, describe_data, held_out_loss, rounded, train_decoder
-from models.training.steps import Recipe
+from models.training.steps import Made, Recipe
 
 KIND, TOKENIZER, SEED = "decoder", "toy_tokenizer", 4
 RECIPE = Recipe(steps=600, batch=24)
@@ -16,7 +16,7 @@ data = describe_data
 config = config_of
 
 
-def make(report: Report) -> Decoder:
+def make(report: Report) -> Made:
     shape = DecoderConfig(
         vocabulary=len(checkpoints.toy_tokenizer()), layers=2, heads=4, width=96, positions="rotary", experts=8, shared_expert=True, expert_hidden=96
     )

@@ -32,12 +32,14 @@ def small(values: Numbers) -> np.ndarray:
 
 def settle(figure: go.Figure, *, x: str = "", y: str = "", height: int = HEIGHT, log_x: bool = False, log_y: bool = False) -> go.Figure:
     """Axis titles, height, legend above the plot, and a constant `uirevision` so that a new result keeps the zoom."""
+    one = len(figure.data) <= 1
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 36 if len(figure.data) > 1 else 12, "b": 8},
+        margin={"l": 8, "r": 8, "t": 12 if one else 8, "b": 8},
         uirevision="constant",
-        showlegend=len(figure.data) > 1,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0, "title": None},
+        showlegend=not one,
+        # rows of three, whatever the width: a legend that becomes a column would eat the plot
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "entrywidth": 0.32, "entrywidthmode": "fraction", "font": {"size": 11}},
         bargap=0.15,
         hovermode="closest",
     )
@@ -102,5 +104,5 @@ def heatmap(
 
 def guide(figure: go.Figure, y: float, words: str) -> go.Figure:
     """A thin horizontal line with words at its end: a limit the data can be read against."""
-    figure.add_hline(y=y, line={"color": QUIET, "dash": "dot", "width": 1.5}, annotation_text=words, annotation_position="bottom right")
+    figure.add_hline(y=y, line={"color": QUIET, "dash": "dot", "width": 1.5}, annotation_text=words, annotation_position="top right", annotation_font_size=11)
     return figure

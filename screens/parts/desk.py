@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import gc
 import os
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 from sqlalchemy import Engine
@@ -116,6 +118,13 @@ def _pace(learner: int) -> float:
 def pace() -> int:
     """Milliseconds the learner takes for a card."""
     return int(_pace(learner()) * 1000)
+
+
+def moment(at: int) -> str:
+    """A time as the learner's clock shows it."""
+    with store.reading(engine()) as session:
+        zone = read_settings(session, learner=learner()).time_zone
+    return f"{datetime.fromtimestamp(at / 1000, ZoneInfo(zone)):%d %b %Y, %H:%M}"
 
 
 def plain_reason(problem: Exception) -> str:

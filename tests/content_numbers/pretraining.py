@@ -78,7 +78,7 @@ NUMBERS = {
     "pretraining-self-supervision-flops": lambda: 6 * 7e9 * 2e12,
     "data-filtering-precision": lambda: 100 * GOOD / (GOOD + BAD),
     "data-filtering-lost": lambda: round(0.30 * (1 - 0.90) * 1e6 / 1e3, 6),
-    "data-filtering-symbol-limit": lambda: max(n for n in range(1200) if n / 1200 < 0.1),
+    "data-filtering-symbol-limit": lambda: max(n for n in range(1234) if n / 1234 <= 0.1),
     "deduplication-q02": lambda: candidate(0.8, 20, 5),
     "deduplication-q03": lambda: candidate(0.3, 20, 5),
     "deduplication-threshold": lambda: (1 / 20) ** (1 / 5),

@@ -61,6 +61,7 @@ SLUG = "scaled-softmax-saturation"
 QUERIES = 256
 WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 KEYS = (2, 4, 8, 16, 32, 64, 128, 256)
+MOST_BARS = 24  # of the heaviest keys; behind them nothing can be seen
 NAMES = {"none": "no scaling", "sqrt": "1/√d", "linear": "1/d", "t5": "T5 init", "qk-norm": "QK-norm ×10", "soft-cap": "soft-cap 50"}
 
 
@@ -153,8 +154,8 @@ def _spread(result: Result) -> go.Figure:
 
 
 def _one_query(result: Result) -> go.Figure:
-    shares = result.weights[0].sort(descending=True).values
-    figure = bars(list(range(1, result.n_keys + 1)), shares, x_title="keys, heaviest first", y_title="weight", colour=_colour(result.rule))
+    shares = result.weights[0].sort(descending=True).values[:MOST_BARS]
+    figure = bars(list(range(1, len(shares) + 1)), shares, x_title="keys, heaviest first", y_title="weight", colour=_colour(result.rule))
     figure.update_yaxes(range=[0, 1.02])
     return figure
 
@@ -162,7 +163,7 @@ def _one_query(result: Result) -> go.Figure:
 def _entropy_curves(result: Result) -> go.Figure:
     series = {NAMES[rule]: [point.entropy for point in result.curves[rule]] for rule in RULES}
     figure = lines(WIDTHS, series, x_title="head size dₖ", y_title="entropy, nats", strong=NAMES[result.rule], log_x=True)
-    figure.update_yaxes(range=[0, math.log(result.n_keys) * 1.08])
+    figure.update_yaxes(range=[0, math.log(result.n_keys) * 1.2])
     return _mark_width(guide(figure, math.log(result.n_keys), f"ln {result.n_keys} = {numeral(math.log(result.n_keys))}: all keys equal"), result)
 
 
@@ -174,7 +175,7 @@ def _gradient_curves(result: Result) -> go.Figure:
 
 
 def _mark_width(figure: go.Figure, result: Result) -> go.Figure:
-    figure.update_xaxes(tickmode="array", tickvals=list(WIDTHS), ticktext=[str(d) for d in WIDTHS])
+    figure.update_xaxes(tickmode="array", tickvals=list(WIDTHS[::2]), ticktext=[str(d) for d in WIDTHS[::2]])
     figure.add_vline(x=result.d_k, line={"color": "#7a7f87", "dash": "dot", "width": 1.5})
     return figure
 
