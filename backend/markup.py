@@ -121,7 +121,15 @@ def _parser() -> MarkdownIt:
 
 def _shallow(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, bool], bool]:
     """A bracket in a bracket in a bracket ... is looked into only so far: each level multiplies the work that a flood of [ costs."""
-    return lambda state, silent: state.level < DEEPEST_BRACKET and rule(state, silent)
+
+    def bounded(state: StateInline, silent: bool) -> bool:
+        if state.level < DEEPEST_BRACKET or state.src[state.pos] not in "[!":
+            return rule(state, silent)
+        if silent:  # a search for the closing bracket: give the search up, as the parser itself does at its own limit
+            state.pos = state.posMax
+        return silent
+
+    return bounded
 
 
 def _math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -592,7 +592,7 @@ def record_grade(
         "stability": after.stability, "difficulty": after.difficulty, "elapsed": today - row.last_day if row.state else None,
         "recall": None if outcome.recall is None else int(outcome.recall * 1_000_000),
     }  # fmt: skip
-    number = _append(session, event)
+    number = append_event(session, event)
     session.connection().execute(_AFTER_GRADE, {
         "learner": learner, "card": card, "state": int(after.phase), "step": after.step, "stability": after.stability,
         "difficulty": after.difficulty, "due_day": due_day, "due_at": due_at, "last_day": today, "last_at": at, "lapses": lapses,
@@ -619,7 +619,7 @@ def _is_leech(lapses: int, limit: int) -> bool:
 
 def _record_cram(session: Session, row: _Row, event: dict[str, Any]) -> Recorded:
     event["kind"] = "cram"
-    number = _append(session, event)
+    number = append_event(session, event)
     session.connection().execute(_COUNT_EVENT, {"learner": event["learner"], "card": row.card})
     add_to_day(session, event)
     return Recorded("recorded", row.card, row.events + 1, Phase(row.state), row.due_day, row.due_at, event=number)
@@ -638,12 +638,13 @@ _AFTER_GRADE = text("""UPDATE learner_card SET state = :state, step = :step, sta
 _COUNT_EVENT = text("UPDATE learner_card SET events = events + 1 WHERE learner = :learner AND card = :card")
 
 
-def _append(session: Session, event: dict[str, Any]) -> int:
+def append_event(session: Session, event: dict[str, Any]) -> int:
+    """Append one event and give back its id; it says its learner, card, seq, kind, at and day."""
     return session.connection().execute(_APPEND, _EMPTY | event).scalar_one()
 
 
 def append_many(session: Session, events: Sequence[dict[str, Any]]) -> None:
-    """Append events that belong together; each says its learner, card, seq, kind, at and day."""
+    """Append events that belong together."""
     if events:
         session.connection().execute(_APPEND_MANY, [_EMPTY | event for event in events])
 
@@ -680,7 +681,7 @@ _MARKS = {
 def _mark(session: Session, *, learner: int, card: str, at: int, kind: str, value: int) -> None:
     row = _row(session, learner=learner, card=card, at=at)
     day = max(today_of(read_settings(session, learner=learner), at), row.last_day)
-    _append(session, {"learner": learner, "card": card, "seq": row.events, "kind": kind, "value": value, "at": at, "day": day, "topic": row.topic})
+    append_event(session, {"learner": learner, "card": card, "seq": row.events, "kind": kind, "value": value, "at": at, "day": day, "topic": row.topic})
     values: dict[str, Any] = {"learner": learner, "card": card}
     values |= {"truth": bool(value), "yes": True, "no": False} if kind == "suspend" else {"value": value}
     session.connection().execute(_MARKS[kind], values)
@@ -697,7 +698,7 @@ def undo(session: Session, *, learner: int, at: int) -> Undone | None:
         return None
     first, last = found
     rows = [dict(row) for row in connection.execute(_ACTION, {"learner": learner, "first": first, "last": last}).mappings()]
-    numbers = _next_numbers(connection, learner, [row["card"] for row in rows])
+    numbers = next_numbers(session, learner=learner, cards=[row["card"] for row in rows])
     day = today_of(read_settings(session, learner=learner), at)
     common = {"learner": learner, "kind": "undo", "batch": first, "at": at, "day": day}
     append_many(session, [common | {"card": row["card"], "seq": numbers[row["card"]], "value": row["id"]} for row in rows])
@@ -737,8 +738,9 @@ _NUMBER = text("SELECT events FROM learner_card WHERE learner = :learner AND car
 _NUMBER_OF_ALL = text("SELECT COALESCE(MAX(seq) + 1, 0) FROM event WHERE learner = :learner AND card = ''")
 
 
-def _next_numbers(connection: Connection, learner: int, cards: Sequence[str]) -> dict[str, int]:
+def next_numbers(session: Session, *, learner: int, cards: Sequence[str]) -> dict[str, int]:
     """The number that each card's next event gets; the empty name stands for the learner as a whole."""
+    connection = session.connection()
     if len(cards) > 200:
         numbers: dict[str, int] = dict(connection.execute(_NUMBERS, {"learner": learner}).all())  # type: ignore[arg-type]
     else:

@@ -6,7 +6,7 @@ learner's id. Nothing here is special to SQLite, so that another database can ta
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -126,6 +126,45 @@ class Report(Table, table=True):
     card: str = Field(index=True)
     words: str = Field(sa_column=Column(Text, nullable=False))
     at: int = Field(sa_column=milliseconds())
+
+
+# --- search: follows from the knowledge and can be made again from it at any time -------------------------------------
+
+
+class Passage(Table, table=True):
+    """A piece of a note or card that search finds and an answer cites. Its vector is found by the sha of its words."""
+
+    __tablename__ = "passage"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  ids never come again: the newest id tells whether an index in memory is stale
+    id: int | None = Field(default=None, primary_key=True)
+    topic: str = Field(index=True)
+    section: str = ""  # anchor
+    card: str = ""  # the block it stands in, empty for prose
+    kind: str  # name, section, sentence, question, answer
+    heading: str = ""  # the path of headings, joined by " > "
+    words: str = Field(sa_column=Column(Text, nullable=False))  # plain text: what is embedded and looked through
+    start: int  # topic.text[start:end] is what it cites, in characters
+    end: int
+    sha: str = Field(default="", index=True)  # of heading and words; empty when nothing is to be embedded
+
+
+class Vector(Table, table=True):
+    """What the encoder made of some words. Kept by the words' sha, so that text and vector can never disagree."""
+
+    __tablename__ = "vector"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+    id: int | None = Field(default=None, primary_key=True)
+    sha: str = Field(unique=True)
+    model: str
+    numbers: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # float32, little-endian, of length one
+
+
+class Indexed(Table, table=True):
+    """Which state of a topic its passages were made from."""
+
+    __tablename__ = "indexed"
+    topic: str = Field(primary_key=True)
+    sha: str
 
 
 # --- the learner ----------------------------------------------------------------------------------------------------
@@ -263,3 +302,20 @@ class Prediction(Table, table=True):
     settings: dict = Field(default_factory=dict, sa_column=json_object())
     at: int = Field(sa_column=milliseconds())
     day: int
+
+
+class Asked(Table, table=True):
+    """A question put to the notes, what came of it, and what the learner thought of that."""
+
+    __tablename__ = "asked"
+    id: int | None = Field(default=None, primary_key=True)
+    learner: int = Field(foreign_key="learner.id", index=True)
+    at: int = Field(sa_column=milliseconds())
+    question: str = Field(sa_column=Column(Text, nullable=False))
+    outcome: str  # answered, related, unknown
+    confidence: float
+    answer: str = Field(sa_column=Column(Text, nullable=False))
+    citations: list[dict] = Field(default_factory=list, sa_column=json_list())
+    topics: list[str] = Field(default_factory=list, sa_column=json_list())  # the first five of the ranking
+    thumb: int | None = None  # 1 up, -1 down
+    reason: str = ""

@@ -42,7 +42,10 @@ def attention_scores(q: Tensor, k: Tensor, mask: Tensor | None = None, scale: fl
 
 
 def attention_weights(scores: Tensor) -> Tensor:
-    nothing_to_see = torch.isneginf(scores).all(dim=-1, keepdim=True)
+    """Softmax over the keys. A row of -inf has no softmax (0/0); here its weights are zero."""
+    nothing_to_see = torch.isneginf(scores.detach().amax(dim=-1, keepdim=True))
+    if not nothing_to_see.any():
+        return torch.softmax(scores, dim=-1)
     return torch.softmax(scores.masked_fill(nothing_to_see, 0), dim=-1).masked_fill(nothing_to_see, 0)
 
 

@@ -36,17 +36,18 @@ NOUNS = (  # singular and plural, for agreement
 ADJECTIVES = "new small big red blue green white clean heavy light strong tall".split()
 RELATIONS = ("near", "behind", "beside", "under", "above", "with", "next to", "in front of")
 VERBS = (("is", "are"), ("was", "were"), ("looks", "look"), ("seems", "seem"))
-GIFTS = (
+GIFTS = (  # the two names stand in different places, so that only their content tells who is who
     "When {first} and {second} went to the {place}{time}, {giver} gave a {thing} to {receiver}",
-    "After {first} and {second} met at the {place}{time}, {giver} handed a {thing} to {receiver}",
-    "While {first} and {second} were at the {place}{time}, {giver} passed a {thing} to {receiver}",
-    "At noon {first} and {second} had lunch at the {place}{time}. Then {giver} offered a {thing} to {receiver}",
-    "One day {first} and {second} walked to the {place}{time}. Later {giver} sold a {thing} to {receiver}",
+    "After {first} met {second} at the {place}{time}, {giver} handed a {thing} to {receiver}",
+    "While {first} was waiting for {second} near the {place}{time}, {giver} passed a {thing} to {receiver}",
+    "At noon {first} had lunch with {second} at the {place}{time}. Then {giver} offered a {thing} to {receiver}",
+    "One day {first} saw {second} in front of the {place}{time}. Later {giver} sold a {thing} to {receiver}",
+    "At the {place} there were {first} and {second}{time}, and {giver} showed a {thing} to {receiver}",
 )
 TIMES = (" in the morning", " after the rain", " on a cold day", " with two friends")
 PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 WORLD_WORDS = (*PLACES, *OBJECTS, *(word for pair in NOUNS for word in pair.split()), *ADJECTIVES)
-SHARES = {"giving": 22, "lists": 22, "stories": 18, "agreement": 16, "sums": 14, "brackets": 8}
+SHARES = {"giving": 26, "lists": 22, "stories": 14, "agreement": 16, "sums": 14, "brackets": 8}
 
 
 @dataclass(frozen=True)

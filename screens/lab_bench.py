@@ -10,6 +10,8 @@ Addresses: /labs, /labs?lab=slug&control=value, /labs?lab=slug&try=2.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from backend import store
@@ -19,6 +21,9 @@ from screens.labs import Entry, LabError, catalogue
 from screens.parts import desk
 from screens.parts.lab_gallery import lab_gallery
 from screens.parts.lab_view import draw_lab
+
+
+HERE = Path(__file__).parent
 
 
 def page() -> None:
@@ -52,6 +57,7 @@ def gallery(labs: dict[str, Entry], *, missing: str = "") -> None:
 
 
 def lab_page(entry: Entry, labs: dict[str, Entry]) -> None:
+    st.html(HERE / "parts" / "labs.css")
     st.markdown(f"[Labs](/labs) · {desk.track_title(entry.track)}")
     st.title(entry.title, anchor=False)
     opening, _, rest = entry.lesson.partition("\n\n")

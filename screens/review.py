@@ -220,7 +220,7 @@ def record(seat: Sitting, grading: Grading) -> bool:
             done = review.record_grade(
                 session, learner=desk.learner(), card=shown.card, showing=shown.number, grade=Grade(grading.grade), at=store.now(),
                 duration=grading.milliseconds, confidence=grading.confidence, seed=slot.question_seed, round=seat.round.id,
-                promised=shown.intervals, cram=not shown.counts,
+                promised=shown.intervals[Grade(grading.grade)].days, cram=not shown.counts,
             )  # fmt: skip
     except (DBAPIError, OSError) as problem:
         seat.notice = f"This grade could not be saved, and the card stays: {desk.plain_reason(problem)}"

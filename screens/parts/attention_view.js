@@ -21,7 +21,7 @@ class AttentionView {
     this.stage = element("div", { class: "stage" }, this.heads, element("div", { style: "min-width:0" }, this.title, this.matrix, scale));
     this.box.replaceChildren(this.stage, this.readout, this.strip, this.words);
     host(root).picture = () => this.picture();
-    this.canvas.onpointermove = (event) => this.point(this.under(event));
+    this.canvas.onpointermove = (event) => this.point(this.under(event) ?? this.pinned);
     this.canvas.onpointerleave = () => this.point(this.pinned);
     this.canvas.onclick = (event) => this.pin(this.under(event));
     this.matrix.onkeydown = (event) => this.walk(event);
@@ -44,6 +44,7 @@ class AttentionView {
     this.drawHeads(layers, heads);
     this.drawStrip();
     this.draw();
+    this.told = null;
     this.point(this.pinned);
   }
 
@@ -133,6 +134,8 @@ class AttentionView {
 
   // What is pointed at: [query, key], [query, null] for a whole row, or nothing.
   point(cell) {
+    if (cell && this.cell && String(cell) === String(this.cell) && this.head === this.told) return;
+    this.told = this.head;
     this.cell = cell;
     this.draw();
     this.shade(cell);
@@ -216,17 +219,49 @@ class AttentionView {
 
   draw() {
     if (!this.header || !this.box.clientWidth) return;
+    // The matrix is painted once and kept; hovering only lays the frame over it. Otherwise 512 tokens would be 262,144 cells a move.
+    const theme = css(this.root, "--st-background-color", ""), made = [this.header.stamp, this.head, this.box.clientWidth, theme].join();
+    if (made !== this.made) {
+      this.made = made;
+      this.paint();
+    }
+    const pen = this.canvas.getContext("2d"), ratio = window.devicePixelRatio || 1, { left, top, cell } = this.place;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    pen.drawImage(this.kept, 0, 0);
+    pen.scale(ratio, ratio);
+    this.paintPointer(pen, left, top, cell);
+  }
+
+  paint() {
     const { left, top, cell } = (this.place = this.measure());
     const wide = Math.ceil(left + cell * this.columns + 1), high = Math.ceil(top + cell * this.rows + 1), ratio = window.devicePixelRatio || 1;
     this.canvas.width = wide * ratio;
     this.canvas.height = high * ratio;
     this.canvas.style.width = `${wide}px`;
     this.canvas.style.height = `${high}px`;
-    const pen = this.canvas.getContext("2d");
+    this.kept = element("canvas");
+    this.kept.width = this.canvas.width;
+    this.kept.height = this.canvas.height;
+    const pen = this.kept.getContext("2d");
     pen.scale(ratio, ratio);
-    this.paintCells(pen, left, top, cell);
+    if (cell < 4) this.paintFine(pen, left, top, cell);
+    else this.paintCells(pen, left, top, cell);
     if (top > 2) this.paintLabels(pen, left, top, cell);
-    this.paintPointer(pen, left, top, cell);
+  }
+
+  // Many tokens: one pixel a cell, then stretched, so that no grid of rounding shows.
+  paintFine(pen, left, top, cell) {
+    const fine = element("canvas");
+    fine.width = this.columns;
+    fine.height = this.rows;
+    const inside = fine.getContext("2d"), image = inside.createImageData(this.columns, this.rows);
+    for (let row = 0; row < this.rows; row++)
+      for (let column = 0; column < this.columns; column++)
+        image.data.set([...cividis(Math.sqrt(this.weight(...this.head, row, column))), this.header.causal && column > row ? 0 : 255], 4 * (row * this.columns + column));
+    inside.putImageData(image, 0, 0);
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(fine, left, top, cell * this.columns, cell * this.rows);
   }
 
   paintCells(pen, left, top, cell) {

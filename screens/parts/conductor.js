@@ -62,7 +62,7 @@ function reveal(desk, response = null) {
   if (!item || desk.side !== "front" || desk.waiting) return;
   desk.side = "back";
   desk.response = response;
-  if (isTyped(item) || picksInOrder(item)) post(desk, { kind: "check", n: item.n, card: item.card, response });
+  if (response?.length && (isTyped(item) || picksInOrder(item))) post(desk, { kind: "check", n: item.n, card: item.card, response });
   paint(desk);
   announce(desk, item.form === "choice" ? (response === item.right ? "Right." : "Not this one. The right option is marked.") : "Answer shown.");
 }

@@ -42,7 +42,7 @@ def _behind(title: str, figure: Any, *, says: str, key: str) -> None:
     with opened:
         table = table_of(figure)
         name = "".join(letter if letter.isalnum() else "-" for letter in title.lower())
-        with st.container(horizontal=True, key=f"{key}-files"):
+        with st.container(horizontal=True, gap="small", key=f"{key}-files"):
             take_picture(key=f"{key}-take", of=f"{key}-shot", name=name)
             st.download_button("HTML", lambda: page_of(title, figure, says), f"{name}.html", "text/html", key=f"{key}-html", on_click="ignore")
             st.download_button("CSV", lambda: csv_of(table), f"{name}.csv", "text/csv", key=f"{key}-csv", on_click="ignore")

@@ -48,7 +48,9 @@ def lab_gallery(
 
 
 def _first_sentence(lesson: str) -> str:
-    """Plain words for a card: formulas lose their dollars, nothing is rendered."""
+    """Plain words for a card: formulas lose their dollars and keep their small letters below the line."""
     opening = lesson.split("\n\n", 1)[0].replace("\n", " ").replace("$", "").replace("\\", "").replace("**", "")
+    for letter, below in zip("knimt", "ₖₙᵢₘₜ"):
+        opening = opening.replace(f"_{letter}", below)
     sentence = opening.split(". ", 1)[0].rstrip(".")
     return sentence if len(sentence) <= 150 else sentence[:149].rsplit(" ", 1)[0] + " …"

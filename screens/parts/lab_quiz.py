@@ -101,7 +101,7 @@ def keep_experiment(lab: Lab, experiment: Experiment, number: int) -> None:
                 )  # fmt: skip
             )
             session.flush()
-            follow_content(session, learner=desk.learner())
+            follow_content(session, learner=desk.learner(), at=store.now())
 
 
 def as_question(lab: Lab, experiment: Experiment) -> Question:

@@ -18,6 +18,7 @@ from backend.predictions import Predicted, first_predictions, record_prediction
 from backend.review import today_of
 from backend.settings import read_settings as learner_settings
 from screens.labs import Check, Experiment, Lab, LabError, Value, numeral, read_settings, write_settings
+from screens.labs.pictures import AttentionView, Playback, TokenStrip, Tree
 from screens.parts import desk
 from screens.parts.control_panel import draw_controls
 from screens.parts.figure_box import draw_figure
@@ -110,7 +111,7 @@ def _controls(lab: Lab, settings: Mapping[str, Value], *, in_address: bool, colu
             with places[index % columns]:
                 draw_controls({name: control}, settings, prefix=prefix, on_change=on_change)
     for notice in _state(lab.slug)["notices"]:
-        st.info(notice, icon=":material/straighten:")
+        st.caption(f":material/straighten: {_plain(notice)}")
 
 
 def _reset_and_link(lab: Lab, settings: Mapping[str, Value]) -> None:
@@ -133,23 +134,29 @@ def _pictures(lab: Lab, settings: Mapping[str, Value], *, in_address: bool, comp
         change(lab, {name: index}, in_address=in_address)
 
     st.markdown(f":material/visibility: {_plain(picture.says)}")
-    titles = list(picture.figures)
-    wide = len(titles) == 1 or compact
-    places = [st.container()] if wide else st.columns(2, gap="medium")
-    place = 0
-    for number, title in enumerate(titles):
-        figure = picture.figures[title]
-        key = f"{'note' if compact else 'bench'}-{lab.slug}-picture-{number}"
-        if getattr(figure, "wide", False):
-            with st.container():
-                draw_figure(title, figure, says=picture.says, key=key, sets=on_set, compact=compact)
-            if not wide:
-                places = st.columns(2, gap="medium")
-            place = 0
-            continue
-        with places[place % len(places)]:
-            draw_figure(title, figure, says=picture.says, key=key, sets=on_set, compact=compact)
-        place += 1
+    keys = {title: f"{'note' if compact else 'bench'}-{lab.slug}-picture-{number}" for number, title in enumerate(picture.figures)}
+    for row in rows_of(picture.figures, pairs=not compact):
+        places = st.columns(len(row), gap="medium") if len(row) > 1 else [st.container()]
+        for place, title in zip(places, row):
+            with place:
+                draw_figure(title, picture.figures[title], says=picture.says, key=keys[title], sets=on_set, compact=compact)
+
+
+def rows_of(figures: Mapping[str, Any], *, pairs: bool) -> list[list[str]]:
+    """Titles row by row: what is wide has a row to itself, two narrow neighbours share one."""
+    rows: list[list[str]] = []
+    for title, figure in figures.items():
+        before = rows[-1] if rows else []
+        if pairs and len(before) == 1 and not is_wide(figures[before[0]]) and not is_wide(figure):
+            before.append(title)
+        else:
+            rows.append([title])
+    return rows
+
+
+def is_wide(figure: Any) -> bool:
+    """Our own pictures carry their controls with them, and a legend of three or more takes room."""
+    return isinstance(figure, AttentionView | TokenStrip | Tree | Playback) or len(getattr(figure, "data", ())) > 2
 
 
 def _plain(sentence: str) -> str:

@@ -13,7 +13,7 @@ class PlaybackPicture {
       button.onclick = act;
       return button;
     };
-    this.first = tool("⏮", "First step", () => this.go(0));
+    this.first = tool("|◀", "First step", () => this.go(0));
     this.back = tool("◀", "Step back", () => this.go(this.at - 1));
     this.play = tool("▶", "Play", () => (this.timer ? this.stop() : this.run()));
     this.ahead = tool("▶|", "Step on", () => this.go(this.at + 1));
@@ -91,7 +91,7 @@ class PlaybackPicture {
   run() {
     if (this.at === this.header.sentences.length - 1) this.go(0);
     this.timer = setInterval(() => this.go(this.at + 1), 700);
-    this.play.textContent = "⏸";
+    this.play.textContent = "❚❚";
     this.play.setAttribute("aria-label", "Pause");
   }
 

@@ -145,7 +145,7 @@ class SweptPicture {
   run() {
     if (this.at === this.header.stops.length - 1) this.show(0);
     this.timer = setInterval(() => (this.at + 1 < this.header.stops.length ? this.show(this.at + 1) : this.stop()), Math.max(3000 / this.header.stops.length, 60));
-    this.play.textContent = "⏸";
+    this.play.textContent = "❚❚";
     this.play.setAttribute("aria-label", "Pause");
   }
 

@@ -26,7 +26,8 @@ def gigabytes(weights, bits):
 def compression_overview():
     return [
         f"take {gigabytes(7e9, 16):.0f} GB in fp16, {gigabytes(7e9, 8):.0f} GB in int8 and {gigabytes(7e9, 4)} GB in int4",
-        f"fp16 ({gigabytes(3e9, 16):.0f} GB) at no more than {50 / gigabytes(3e9, 16):.1f}", f"({gigabytes(3e9, 4)} GB) at no more than {50 / gigabytes(3e9, 4):.0f}.",
+        f"fp16 ({gigabytes(3e9, 16):.0f} GB) at no more than {50 / gigabytes(3e9, 16):.1f}",
+        f"({gigabytes(3e9, 4)} GB) at no more than {50 / gigabytes(3e9, 4):.0f}.",
         f"in 4 bits still {gigabytes(46.7e9, 4):.0f} GB",
     ]
 
@@ -63,7 +64,7 @@ def lottery_ticket():
     return [
         f"{100 * left_after(1, 0.2):.0f}% are left after one round, {100 * left_after(5, 0.2):.1f}% after five",
         f"{100 * left_after(10, 0.2):.1f}% after ten, and {100 * left_after(11, 0.2):.1f}% after eleven",
-        f"{math.log(0.1) / math.log(0.8):.1f}, rounded up", f"makes {rounds_until_below(0.1, 0.2) + 1} trainings",
+        f"{math.log(0.1) / math.log(0.8):.1f}$, rounded up", f"makes {rounds_until_below(0.1, 0.2) + 1} trainings",
     ]
 
 
@@ -97,10 +98,10 @@ def updates_until(goal, *, start, gain, step):
 
 
 def quantization_aware_training():
-    needed = updates_until(0.4, start=0.33, gain=0.001, step=0.1)
+    before, after = 0.33 + 19 * 0.001, 0.33 + 21 * 0.001
     return [
         f"becomes {fake_quantised(0.33, 0.1):.1f}; it is inside", f"becomes {fake_quantised(0.95, 0.1):.1f}, and gets",
-        f"{0.331} and still rounds to {fake_quantised(0.331, 0.1):.1f}", f"after {needed} it is {0.33 + needed * 0.001:.3f} and rounds to 0.4",
+        f"{before:.3f} and still rounds to {fake_quantised(before, 0.1):.1f}", f"is {after:.3f} and rounds to {fake_quantised(after, 0.1):.1f}",
         f"range is ${-8 * 0.1}$ to {7 * 0.1:.1f}",
     ]
 

@@ -20,7 +20,7 @@ def decoding_and_temperature():
         cells = [*(f"{x:.3f}" for x in p), f"{odds:.1f}" if odds > 10 else f"{odds:.2f}", f"{entropy(p):.3f}"]
         rows.append(f"| {temperature} | " + " | ".join(cells) + " |")
     total = sum(math.exp(z) for z in (2, 1, 0))
-    return [*rows, f"{total:.3f}", f"{math.log(3):.3f}", f"{3 ** 0.5:.2f}", f"{math.exp(2 / 0.2):.5g}"[:2] + "000"]
+    return [*rows, f"{total:.3f}", f"{math.log(3):.3f}", f"{3 ** 0.5:.2f}", f"{round(math.exp(2 / 0.2), -3):.0f}"]
 
 
 FIRST = {"A": 0.6, "B": 0.4}
@@ -32,7 +32,11 @@ def greedy_search():
     found = FIRST[first] * max(SECOND[first])
     totals = {token: FIRST[token] * max(SECOND[token]) for token in FIRST}
     best = max(totals, key=totals.__getitem__)
-    return [f"takes {first} and ends at $0.6\\cdot0.5={found:.2f}$", f"best is {best} with $0.4\\cdot0.9={totals[best]:.2f}$", f"{50000**3 / 1e14}\\cdot10^{{14}}"]
+    return [
+        f"takes {first} and ends at $0.6\\cdot0.5={found:.2f}$",
+        f"best is {best} with $0.4\\cdot0.9={totals[best]:.2f}$",
+        f"{50000**3 / 1e14}\\cdot10^{{14}}",
+    ]
 
 
 def two_step_beam(width):
@@ -149,7 +153,8 @@ def kv_cache():
     seconds = (14e9 + cache) / 2e12
     return [
         f"{cache / 1e9:.2f} GB of cache", f"{1000 * seconds:.2f} ms", f"most {1 / seconds:.0f} tokens", f"instead of {2e12 / 14e9:.0f}",
-        f"{2 * 7e9 * 2000 / 1e13}\\cdot10^{{13}}", f"{2 * 7e9 * 2000 / 200e12:.2f} s at", f"least {1000 * 14e9 / 2e12:.0f} ms", f"{300 * 14e9 / 2e12:.1f} s",
+        f"{2 * 7e9 * 2000 / 1e13}\\cdot10^{{13}}", f"{2 * 7e9 * 2000 / 200e12:.2f} s at",
+        f"least {1000 * 14e9 / 2e12:.0f} ms", f"{300 * 14e9 / 2e12:.1f} s",
     ]
 
 

@@ -1,9 +1,9 @@
 """Post-training: every number card and worked example, computed again."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
-from statistics import NormalDist
 
 
 def sigmoid(x):
@@ -18,7 +18,10 @@ def post_training_decision():
     speed = 4e14
     domain, sft = training_flops(8e9, 1.2e9), training_flops(8e9, 5000 * 600 * 2)
     return [
-        f"{0.97**20:.3f}", f"{0.995**20:.3f}", f"{domain / speed / 3600:.0f} hours", f"{sft / speed / 60:.0f} minutes",
+        f"{0.97**20:.3f}",
+        f"{0.995**20:.3f}",
+        f"{domain / speed / 3600:.0f} hours",
+        f"{sft / speed / 60:.0f} minutes",
         f"{domain / sft:.0f} times",
     ]
 
@@ -31,7 +34,9 @@ def adam_bytes(parameters):
 def fine_tuning_basics():
     per_epoch = math.ceil(10_000 / 32)
     return [
-        f"{10_000 / 32} rounds up to {per_epoch}", f"{3 * per_epoch} steps", f"{10_000 - 312 * 32} examples",
+        f"{10_000 / 32} rounds up to {per_epoch}",
+        f"{3 * per_epoch} steps",
+        f"{10_000 - 312 * 32} examples",
         f"{adam_bytes(7e9) / 1e9:.0f} GB",
     ]
 
@@ -62,8 +67,13 @@ def svd_low_rank():
     error = np.linalg.norm(np.array([[3.0, 0.0], [4.0, 5.0]]) - best)
     full, factors = 4096 * 4096, 8 * (4096 + 4096)
     return [
-        f"{s[0]:.3f}", f"{s[1]:.3f}", rf"\begin{{pmatrix}} {best[0, 0]:.1f} & {best[0, 1]:.1f} \\ {best[1, 0]:.1f} & {best[1, 1]:.1f} \end{{pmatrix}}",
-        f"{error**2:.0f} of {9 + 16 + 25}", f"{factors} numbers", f"{full}", f"{100 * factors / full:.2f} %",
+        f"{s[0]:.3f}",
+        f"{s[1]:.3f}",
+        rf"\begin{{pmatrix}} {best[0, 0]:.1f} & {best[0, 1]:.1f} \\ {best[1, 0]:.1f} & {best[1, 1]:.1f} \end{{pmatrix}}",
+        f"{error**2:.0f} of {9 + 16 + 25}",
+        f"{factors:,} numbers",
+        f"{full:,}",
+        f"{100 * factors / full:.2f} %",
     ]
 
 
@@ -78,8 +88,10 @@ def lora():
     assert np.allclose(merged @ x, h)
     gpt3 = lora_parameters(96, 2, 4, 12288)
     return [
-        f"({h[0]:g}, {h[1]:g})", rf"\begin{{pmatrix}} {merged[0, 0]:g} & {merged[0, 1]:g} \\ {merged[1, 0]:g} & {merged[1, 1]:g} \end{{pmatrix}}",
-        f"{gpt3 / 1e6:.1f} million", f"{lora_parameters(32, 2, 8, 4096)}",
+        f"({h[0]:g}, {h[1]:g})",
+        rf"\begin{{pmatrix}} {merged[0, 0]:g} & {merged[0, 1]:g} \\ {merged[1, 0]:g} & {merged[1, 1]:g} \end{{pmatrix}}",
+        f"{gpt3 / 1e6:.1f} million",
+        f"{lora_parameters(32, 2, 8, 4096)}",
     ]
 
 
@@ -92,7 +104,8 @@ def one_step_from_zero(gradient, a, scale, rate):
 def lora_initialisation():
     gradient, a = np.diag([1.0, -1.0]), np.array([[1.0, 2.0]])
     gradient_a, gradient_b, update = one_step_from_zero(gradient, a, scale=2.0, rate=0.1)
-    assert not gradient_a.any() and np.allclose(update, -0.1 * 4 * gradient @ a.T @ a)
+    assert not gradient_a.any()
+    assert np.allclose(update, -0.1 * 4 * gradient @ a.T @ a)
     return [
         f"({gradient_b[0, 0]:g}, {gradient_b[1, 0]:g})",
         rf"\begin{{pmatrix}} {update[0, 0]:g} & {update[0, 1]:g} \\ {update[1, 0]:g} & {update[1, 1]:g} \end{{pmatrix}}",
@@ -112,9 +125,15 @@ def lora_flops(d, k, r):
 def lora_vs_full_finetuning():
     full, thin = full_flops(4096, 4096), lora_flops(4096, 4096, 8)
     return [
-        f"{full / 3 / 1e6:.1f} million", f"{full / 1e6:.1f} million", f"{thin / 1e6:.1f} million", f"{thin / full:.2f}",
-        f"{2 * 8 * 4096 * 4096 / 1e6:.0f} million", f"{2 * 8 * (4096 + 4096)} ", f"{16 * 7e9 / 1e9:.0f} GB",
-        f"{2 * 7e9 / 1e9:.0f} GB", f"{16 * 4_194_304 / 1e9:.2f} GB",
+        f"{full / 3 / 1e6:.1f} million",
+        f"{full / 1e6:.1f} million",
+        f"{thin / 1e6:.1f} million",
+        f"{thin / full:.2f}",
+        f"{2 * 8 * 4096 * 4096 / 1e6:.0f} million",
+        f"{2 * 8 * (4096 + 4096):,} ",
+        f"{16 * 7e9 / 1e9:.0f} GB",
+        f"{2 * 7e9 / 1e9:.0f} GB",
+        f"{16 * 4_194_304 / 1e9:.2f} GB",
     ]
 
 
@@ -139,8 +158,16 @@ def qlora():
     assert len(levels) == 16
     back = nf4_round_trip([0.02, -0.05, 0.08, 0.0])
     return [
-        f"{levels[10]:.3f}", f"{levels[1]:.3f}", f"{levels[2]:.3f}", f"{back[0]:.4f}", f"{back[1]:.4f}", f"{levels[8]:.3f}", f"{levels[14]:.3f}",
-        f"{4 + 32 / 64} bits", f"{qlora_bits():.3f}", f"{qlora_bits() * 65e9 / 8 / 1e9:.1f} GB",
+        f"{levels[10]:.3f}",
+        f"{levels[1]:.3f}",
+        f"{levels[2]:.3f}",
+        f"{back[0]:.4f}",
+        f"{back[1]:.4f}",
+        f"{levels[8]:.3f}",
+        f"{levels[14]:.3f}",
+        f"{4 + 32 / 64} bits",
+        f"{qlora_bits():.3f}",
+        f"{qlora_bits() * 65e9 / 8 / 1e9:.1f} GB",
     ]
 
 
@@ -151,8 +178,10 @@ def adapter_weights(width, bottleneck):
 
 def peft_overview():
     return [
-        f"{adapter_weights(768, 64)}", f"{2 * 12 * adapter_weights(768, 64) / 1e6:.2f} million",
-        f"{500 * 4_194_304 * 2 / 1e9:.1f} GB", f"{500 * 14 / 1000:.0f} TB",
+        f"{adapter_weights(768, 64)}",
+        f"{2 * 12 * adapter_weights(768, 64) / 1e6:.2f} million",
+        f"{500 * 4_194_304 * 2 / 1e9:.1f} GB",
+        f"{500 * 14 / 1000:.0f} TB",
     ]
 
 
@@ -174,8 +203,11 @@ def prefix_tuning():
     share = prefix_share([1], [2, 1, 0])
     text = [math.exp(s) / sum(map(math.exp, (2, 1, 0))) for s in (2, 1, 0)]
     return [
-        f"{share:.3f}", *(f"{p:.3f}" for p in text), *(f"{(1 - share) * p:.3f}" for p in text),
-        f"{10 * 24 * 2 * 1024}", f"{10 * 24 * 2 * 1024 * 2 / 1e6:.2f} MB",
+        f"{share:.3f}",
+        *(f"{p:.3f}" for p in text),
+        *(f"{(1 - share) * p:.3f}" for p in text),
+        f"{10 * 24 * 2 * 1024}",
+        f"{10 * 24 * 2 * 1024 * 2 / 1e6:.2f} MB",
     ]
 
 
@@ -188,7 +220,12 @@ def reft():
     w, b = np.array([[1.0, 0.0]]), np.array([0.5])
     edited, across = loreft(h, r, w, b), np.array([-0.8, 0.6])
     assert np.allclose(r @ edited, w @ h + b)
-    return [f"({edited[0]:.1f}, {edited[1]:.1f})", f"{(r @ edited)[0]:.1f}", f"{across @ h:.0f} before and {across @ edited:.0f} after", f"{8 * (2 * 4 * 4096 + 4)}"]
+    return [
+        f"({edited[0]:.1f}, {edited[1]:.1f})",
+        f"{(r @ edited)[0]:.1f}",
+        f"{across @ h:.0f} before and {across @ edited:.0f} after",
+        f"{8 * (2 * 4 * 4096 + 4)}",
+    ]
 
 
 def ewc(fisher, shift, strength=1):
@@ -219,8 +256,13 @@ def rlhf_and_rlaif():
 def reward_modeling():
     p = sigmoid(2 - 1)
     return [
-        f"{p:.3f}", f"{-math.log(p):.3f}", f"{1 - p:.3f}", f"{-math.log(sigmoid(-1)):.3f}", f"{math.log(9):.2f}",
-        f"{math.comb(9, 2)} pairs", f"{math.comb(4, 2)} pairs",
+        f"{p:.3f}",
+        f"{-math.log(p):.3f}",
+        f"{1 - p:.3f}",
+        f"{-math.log(sigmoid(-1)):.3f}",
+        f"{math.log(9):.2f}",
+        f"{math.comb(9, 2)} pairs",
+        f"{math.comb(4, 2)} pairs",
     ]
 
 
@@ -260,8 +302,13 @@ def ppo():
     rewards, values, gamma, lam = [0, 0, 1], [0.4, 0.5, 0.8, 0], 1.0, 0.95
     deltas = [r + gamma * values[t + 1] - values[t] for t, r in enumerate(rewards)]
     return [
-        f"{surrogate(1.5, 1)}", f"{surrogate(1.5, -1)}", f"{surrogate(0.5, -1)}", f"{surrogate(0.5, 1)}",
-        ", ".join(f"{d:.1f}" for d in deltas), f"{gae(deltas, gamma * lam):.3f}", f"{sum(rewards) - values[0]:.1f}",
+        f"{surrogate(1.5, 1)}",
+        f"{surrogate(1.5, -1)}",
+        f"{surrogate(0.5, -1)}",
+        f"{surrogate(0.5, 1)}",
+        ", ".join(f"{d:.1f}" for d in deltas),
+        f"{gae(deltas, gamma * lam):.3f}",
+        f"{sum(rewards) - values[0]:.1f}",
     ]
 
 
@@ -282,10 +329,15 @@ def kl_divergence():
     p, q = (0.5, 0.5), (0.9, 0.1)
     rows = [kl_estimates(b / a) for a, b in zip(p, q, strict=True)]
     k1, k2, k3 = ([row[i] for row in rows] for i in range(3))
-    assert math.isclose(sum(k1) / 2, kl(p, q)) and math.isclose(sum(k3) / 2, kl(p, q))
+    assert math.isclose(sum(k1) / 2, kl(p, q))
+    assert math.isclose(sum(k3) / 2, kl(p, q))
     return [
-        f"{kl(p, q):.3f}", f"{kl(q, p):.3f}", *(f"{v:.3f}" for v in (*k1, *k2, *k3)),
-        f"{sum(k2) / 2:.3f}", f"{spread(k1):.2f}", f"{spread(k3):.2f}",
+        f"{kl(p, q):.3f}",
+        f"{kl(q, p):.3f}",
+        *(f"{v:.3f}" for v in (*k1, *k2, *k3)),
+        f"{sum(k2) / 2:.3f}",
+        f"{spread(k1):.2f}",
+        f"{spread(k3):.2f}",
     ]
 
 
@@ -301,8 +353,11 @@ def kl_optimum(reference, rewards, beta):
 def dpo():
     soft, hard = kl_optimum((0.8, 0.2), (0, 1), 0.5), kl_optimum((0.8, 0.2), (0, 1), 0.1)
     return [
-        f"{dpo_loss(2, -1, 0.1):.3f}", f"{sigmoid(-0.3):.3f}", f"{dpo_loss(0, 0, 0.1):.3f}",
-        f"({soft[0]:.3f}, {soft[1]:.3f})", f"{hard[1]:.4f}",
+        f"{dpo_loss(2, -1, 0.1):.3f}",
+        f"{sigmoid(-0.3):.3f}",
+        f"{dpo_loss(0, 0, 0.1):.3f}",
+        f"({soft[0]:.3f}, {soft[1]:.3f})",
+        f"{hard[1]:.4f}",
     ]
 
 
@@ -320,15 +375,22 @@ def grpo():
     one = group_advantages([1, 0, 0, 0])
     even = group_advantages([1, 0, 0, 1])
     return [
-        f"{one[0]:.3f}", f"{one[1]:.3f}", f"({', '.join(f'{a:.0f}' for a in even)})",
-        f"{silent_group(0.1, 8):.2f}", f"{silent_group(0.5, 8):.3f}", f"{1 / 400}",
+        f"{one[0]:.3f}",
+        f"{one[1]:.3f}",
+        f"({', '.join(f'{a:.0f}' for a in even)})",
+        f"{silent_group(0.1, 8):.2f}",
+        f"{silent_group(0.5, 8):.3f}",
+        f"{1 / 400}",
     ]
 
 
 def verifiable_rewards():
     return [
-        f"{71.0 / 15.6:.2f}", f"{100 * (71.0 - 15.6) / 15.6:.0f} %", f"{71.0 - 15.6:.1f} points",
-        f"{0.6 + 0.4 * 0.1:.2f}", f"{0.6 / (0.6 + 0.4 * 0.1):.3f}",
+        f"{71.0 / 15.6:.2f}",
+        f"{100 * (71.0 - 15.6) / 15.6:.0f} %",
+        f"{71.0 - 15.6:.1f} points",
+        f"{0.6 + 0.4 * 0.1:.2f}",
+        f"{0.6 / (0.6 + 0.4 * 0.1):.3f}",
     ]
 
 

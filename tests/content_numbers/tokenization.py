@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 CORPUS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 
@@ -9,7 +10,7 @@ CORPUS = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
 def pair_counts(words):
     counts = Counter()
     for symbols, frequency in words.items():
-        for pair in zip(symbols, symbols[1:]):
+        for pair in pairwise(symbols):
             counts[pair] += frequency
     return counts
 

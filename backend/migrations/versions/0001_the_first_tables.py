@@ -34,6 +34,11 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_card_owner'), ['owner'], unique=False)
         batch_op.create_index(batch_op.f('ix_card_topic'), ['topic'], unique=False)
 
+    op.create_table('indexed',
+    sa.Column('topic', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('sha', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.PrimaryKeyConstraint('topic')
+    )
     op.create_table('learner',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -41,6 +46,24 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('name')
     )
+    op.create_table('passage',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('topic', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('section', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('card', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('kind', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('heading', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('words', sa.Text(), nullable=False),
+    sa.Column('start', sa.Integer(), nullable=False),
+    sa.Column('end', sa.Integer(), nullable=False),
+    sa.Column('sha', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sqlite_autoincrement=True
+    )
+    with op.batch_alter_table('passage', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_passage_sha'), ['sha'], unique=False)
+        batch_op.create_index(batch_op.f('ix_passage_topic'), ['topic'], unique=False)
+
     op.create_table('revision',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('card', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -79,6 +102,33 @@ def upgrade() -> None:
     with op.batch_alter_table('topic', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_topic_owner'), ['owner'], unique=False)
         batch_op.create_index(batch_op.f('ix_topic_track'), ['track'], unique=False)
+
+    op.create_table('vector',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('sha', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('model', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('numbers', sa.LargeBinary(), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('sha'),
+    sqlite_autoincrement=True
+    )
+    op.create_table('asked',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('learner', sa.Integer(), nullable=False),
+    sa.Column('at', sa.BigInteger(), nullable=False),
+    sa.Column('question', sa.Text(), nullable=False),
+    sa.Column('outcome', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('confidence', sa.Float(), nullable=False),
+    sa.Column('answer', sa.Text(), nullable=False),
+    sa.Column('citations', sa.JSON(), nullable=False),
+    sa.Column('topics', sa.JSON(), nullable=False),
+    sa.Column('thumb', sa.Integer(), nullable=True),
+    sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.ForeignKeyConstraint(['learner'], ['learner.id'], ),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('asked', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_asked_learner'), ['learner'], unique=False)
 
     op.create_table('attempt',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -284,6 +334,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_attempt_learner'))
 
     op.drop_table('attempt')
+    with op.batch_alter_table('asked', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_asked_learner'))
+
+    op.drop_table('asked')
+    op.drop_table('vector')
     with op.batch_alter_table('topic', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_topic_track'))
         batch_op.drop_index(batch_op.f('ix_topic_owner'))
@@ -294,7 +349,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_revision_card'))
 
     op.drop_table('revision')
+    with op.batch_alter_table('passage', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_passage_topic'))
+        batch_op.drop_index(batch_op.f('ix_passage_sha'))
+
+    op.drop_table('passage')
     op.drop_table('learner')
+    op.drop_table('indexed')
     with op.batch_alter_table('card', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_card_topic'))
         batch_op.drop_index(batch_op.f('ix_card_owner'))
