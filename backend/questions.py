@@ -138,9 +138,10 @@ def _mark_term(question: Question, typed: str) -> Mark:
 def _mark_order(question: Question, given: Sequence[int | None]) -> Mark:
     """Credit is the share of all pairs of steps that stand in the right order; equal steps may change places."""
     steps = question.steps
-    placed = [index for index in given if index is not None]
+    equals = {text: sorted(index for index in given if index is not None and steps[index] == text) for text in steps}
+    placed = [equals[steps[index]].pop(0) for index in given if index is not None]
     pairs = len(steps) * (len(steps) - 1) // 2
-    good = sum(first < second or steps[first] == steps[second] for first, second in combinations(placed, 2))
+    good = sum(first < second for first, second in combinations(placed, 2))
     places = [index is not None and steps[index] == steps[place] for place, index in enumerate(given)]
     whole = good == pairs
     said = "Right: every step is in its place." if whole else f"{good} of {pairs} pairs of steps are in the right order."
@@ -234,6 +235,8 @@ def _plain_digits(typed: str) -> str:
     """Superscripts become powers and fractions such as ½ become 1/2, before compatibility forms are folded together."""
     text = re.sub(r"(?<=\d)[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda found: "^" + found.group().translate(_SUPERSCRIPTS), typed)
     text = re.sub(r"[¼-¾⅐-⅞]", lambda found: " " + found.group(), text)
+    if any(letter in "⁰¹²³⁴⁵⁶⁷⁸⁹" for letter in text):  # as in m²: folding would make it a digit of its own
+        return text.translate(_SIGNS)
     return unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS)
 
 

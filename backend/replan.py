@@ -80,7 +80,8 @@ def plan_parameters(session: Session, *, learner: int, at: int, parameters: Sequ
     placed = _place(deck, wanted, today, cap, w) if reschedule else deck.due_day
     plan = _plan("parameters", session, learner, deck, placed, today, cap, parameters=w)
     sooner, later = sum(m.to_day < m.from_day for m in plan.moves), sum(m.to_day > m.from_day for m in plan.moves)
-    return _saying(plan, f"{sooner} cards come sooner and {later} later; the fullest day holds {max(plan.days, default=0)} cards (your cap is {cap}).")
+    fullest = max(plan.days, default=0)
+    return _saying(plan, f"{sooner} cards come sooner and {later} later; the fullest day holds {fullest} cards (your cap is {cap}).")
 
 
 def plan_spread(session: Session, *, learner: int, at: int) -> Plan:
@@ -122,7 +123,8 @@ def plan_exam(session: Session, *, learner: int, at: int, tracks: Sequence[str],
         load[placed[row] - today] += 1
     after = _recall_on(deck, placed, day, today, w)
     plan = _plan("exam", session, learner, deck, placed, today, cap)
-    new = session.connection().execute(text(_NEW_IN.format(_in_tracks(tracks))), {"learner": learner, "no": False} | _track_values(tracks)).scalar_one()
+    values = {"learner": learner, "no": False} | _track_values(tracks)
+    new = session.connection().execute(text(_NEW_IN.format(_in_tracks(tracks))), values).scalar_one()
     mean_before, mean_after = (float(recall[examined].mean()) if examined.any() else None for recall in (before, after))
     says = f"{len(plan.moves)} of {int(examined.sum())} started cards get a review before {calendar_date(day)}"
     if mean_before is not None and mean_after is not None:

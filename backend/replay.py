@@ -246,3 +246,15 @@ def _stored(session: Session, *, learner: int) -> dict[str, np.ndarray]:
     stored["stability"], stored["difficulty"] = np.array(columns[-3], float), np.array(columns[-2], float)
     stored["card"] = columns[-1]  # type: ignore[assignment]
     return stored
+
+
+def read_grades(session: Session, *, learner: int) -> tuple[Ints, Ints, Ints]:
+    """Every grade that stands (what was undone left out) as arrays card, day, grade: what a memory model is fitted to."""
+    rows = session.connection().execute(_GRADES, {"learner": learner}).cursor.fetchall()
+    codes: dict[str, int] = {}
+    card = np.array([codes.setdefault(row[0], len(codes)) for row in rows], np.int64)
+    return card, np.array([row[1] for row in rows], np.int64), np.array([row[2] for row in rows], np.int64)
+
+
+_GRADES = text("""SELECT card, day, grade FROM event e WHERE learner = :learner AND kind = 'grade' AND NOT EXISTS
+    (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id) ORDER BY id""")

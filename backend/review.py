@@ -681,7 +681,8 @@ _MARKS = {
 def _mark(session: Session, *, learner: int, card: str, at: int, kind: str, value: int) -> None:
     row = _row(session, learner=learner, card=card, at=at)
     day = max(today_of(read_settings(session, learner=learner), at), row.last_day)
-    append_event(session, {"learner": learner, "card": card, "seq": row.events, "kind": kind, "value": value, "at": at, "day": day, "topic": row.topic})
+    event = {"learner": learner, "card": card, "seq": row.events, "kind": kind, "value": value, "at": at, "day": day, "topic": row.topic}
+    append_event(session, event)
     values: dict[str, Any] = {"learner": learner, "card": card}
     values |= {"truth": bool(value), "yes": True, "no": False} if kind == "suspend" else {"value": value}
     session.connection().execute(_MARKS[kind], values)

@@ -1,8 +1,11 @@
 """Plotly figures that look alike: one palette that the colour-blind can tell apart, fixed heights, quiet axes.
 
-A lab calls `lines`, `bars`, `histogram` or `heatmap`, or builds its own `go.Figure` and passes it through `settle`. The
-page adds the light or dark theme; labs name no text or background colour. Lines differ by dash and symbol too, because
-colour must never be the only cue.
+A lab calls `lines`, `bars`, `histogram`, `points` or `heatmap`, or hands traces as plain dicts to `figure`. The page adds
+the light or dark theme; labs name no text or background colour. Lines differ by dash and symbol too, because colour must
+never be the only cue.
+
+Figures are built unvalidated, in one go: plotly's checks cost 10 to 30 ms a figure, which a moving slider cannot afford.
+Change a figure through the arguments here rather than by `update_layout` afterwards.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ HEIGHT = 320
 QUIET = "#7a7f87"  # for guides that explain the picture but are not data
 
 Numbers = Sequence[float] | np.ndarray
+Guide = tuple[float, str]  # where, and the words at its end
 
 
 def small(values: Numbers) -> np.ndarray:
@@ -30,79 +34,130 @@ def small(values: Numbers) -> np.ndarray:
     return np.asarray(values, dtype=np.float32)
 
 
-def settle(figure: go.Figure, *, x: str = "", y: str = "", height: int = HEIGHT, log_x: bool = False, log_y: bool = False) -> go.Figure:
-    """Axis titles, height, legend above the plot, and a constant `uirevision` so that a new result keeps the zoom."""
-    one = len(figure.data) <= 1
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 12 if one else 8, "b": 8},
-        uirevision="constant",
-        showlegend=not one,
+def axis(
+    title: str = "", *, log: bool = False, span: tuple[float, float] | None = None, ticks: Mapping[Any, str] | None = None, down: bool = False
+) -> dict[str, Any]:
+    """`span` is in the data's own units, also on a log axis; `ticks` maps places to words; `down` turns the axis round."""
+    made: dict[str, Any] = {"title": {"text": title}, "automargin": True, "zeroline": False}
+    if log:
+        made["type"] = "log"
+    if span:
+        made["range"] = [float(end) for end in (np.log10(span) if log else span)]
+    if ticks:
+        made |= {"tickmode": "array", "tickvals": list(ticks), "ticktext": list(ticks.values())}
+    if down:
+        made["autorange"] = "reversed"
+    return made
+
+
+def figure(
+    traces: Sequence[dict[str, Any]], *, x: dict[str, Any], y: dict[str, Any], height: int = HEIGHT, across: Sequence[Guide] = (), upright: Sequence[Guide] = (),
+    **layout: Any,
+) -> go.Figure:  # fmt: skip
+    """Traces as plotly's own dicts, axes by `axis`. Guides are thin dotted lines: `across` at a height, `upright` at a place."""
+    many = len(traces) > 1
+    x_of = (lambda place: float(np.log10(place))) if x.get("type") == "log" else float
+    y_of = (lambda place: float(np.log10(place))) if y.get("type") == "log" else float
+    dotted = {"color": QUIET, "dash": "dot", "width": 1.5}
+    shapes = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": place, "y1": place, "line": dotted} for place, _ in across]
+    shapes += [{"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": place, "x1": place, "line": dotted} for place, _ in upright]
+    plain = {"showarrow": False, "font": {"size": 11}}
+    notes = [plain | {"xref": "paper", "x": 1, "xanchor": "right", "y": y_of(place), "yanchor": "bottom", "text": words} for place, words in across if words]
+    notes += [plain | {"yref": "paper", "y": 1, "yanchor": "top", "x": x_of(place), "xanchor": "left", "text": words} for place, words in upright if words]
+    made = {
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "uirevision": "constant",  # a new result keeps the zoom
+        "showlegend": many,
         # rows of three, whatever the width: a legend that becomes a column would eat the plot
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "entrywidth": 0.32, "entrywidthmode": "fraction", "font": {"size": 11}},
-        bargap=0.15,
-        hovermode="closest",
-    )
-    figure.update_xaxes(title=x, type="log" if log_x else None, automargin=True, zeroline=False)
-    figure.update_yaxes(title=y, type="log" if log_y else None, automargin=True, zeroline=False)
-    return figure
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "entrywidth": 0.32, "entrywidthmode": "fraction", "font": {"size": 11}},
+        "bargap": 0.15,
+        "hovermode": "closest",
+        "shapes": shapes,
+        "annotations": notes,
+        "xaxis": x,
+        "yaxis": y,
+        **layout,
+    }
+    return go.Figure(data=list(traces), layout=made, _validate=False)
 
 
 def lines(
-    x: Numbers, series: Mapping[str, Numbers], *, x_title: str, y_title: str, strong: str = "", log_x: bool = False, log_y: bool = False,
-    height: int = HEIGHT, order: Sequence[str] = (),
+    x: Numbers, series: Mapping[str, Numbers], *, x_axis: dict[str, Any], y_axis: dict[str, Any], strong: str = "", order: Sequence[str] = (),
+    markers: bool = True, **more: Any,
 ) -> go.Figure:  # fmt: skip
     """One line per name. `strong` is drawn wide, the others thin; `order` fixes colours when only some are shown."""
     names = list(order) or list(series)
-    figure = go.Figure()
+    traces = []
     for name, values in series.items():
         index = names.index(name) % len(PALETTE)
         faint = bool(strong) and name != strong
-        figure.add_scatter(
-            x=small(x), y=small(values), name=name, mode="lines+markers", opacity=0.75 if faint else 1.0,
-            line={"color": PALETTE[index], "dash": DASHES[index], "width": 1.5 if faint else 3.5},
-            marker={"symbol": SYMBOLS[index], "size": 5 if faint else 9, "color": PALETTE[index]},
-        )  # fmt: skip
-    return settle(figure, x=x_title, y=y_title, height=height, log_x=log_x, log_y=log_y)
+        traces.append(
+            {
+                "type": "scatter",
+                "x": small(x),
+                "y": small(values),
+                "name": name,
+                "mode": "lines+markers" if markers else "lines",
+                "opacity": 0.75 if faint else 1.0,
+                "line": {"color": PALETTE[index], "dash": DASHES[index], "width": 1.5 if faint else 3.5 if strong else 2.5},
+                "marker": {"symbol": SYMBOLS[index], "size": 5 if faint else 8, "color": PALETTE[index]},
+            }
+        )
+    return figure(traces, x=x_axis, y=y_axis, **more)
 
 
-def bars(labels: Sequence[Any], values: Numbers, *, x_title: str, y_title: str, colour: int = 0, name: str = "", height: int = HEIGHT) -> go.Figure:
-    figure = go.Figure(go.Bar(x=list(labels), y=small(values), name=name or y_title, marker={"color": PALETTE[colour]}))
-    return settle(figure, x=x_title, y=y_title, height=height)
+def points(
+    x: Numbers, y: Numbers, *, x_axis: dict[str, Any], y_axis: dict[str, Any], words: Sequence[str] = (), colour: int = 0, name: str = "", **more: Any
+) -> go.Figure:
+    trace = {
+        "type": "scatter",
+        "x": small(x),
+        "y": small(y),
+        "name": name,
+        "mode": "markers+text" if words else "markers",
+        "text": list(words),
+        "textposition": "top center",
+        "marker": {"size": 9, "color": PALETTE[colour]},
+    }
+    return figure([trace], x=x_axis, y=y_axis, **more)
 
 
-def histogram(values: Numbers, *, bins: int, low: float, high: float, x_title: str, y_title: str = "share", colour: int = 0) -> go.Figure:
+def bars(labels: Sequence[Any], series: Mapping[str, Numbers] | Numbers, *, x_axis: dict[str, Any], y_axis: dict[str, Any], colour: int = 0, **more: Any) -> go.Figure:
+    """Bars over labels; several named series stand side by side."""
+    named = series if isinstance(series, Mapping) else {y_axis["title"]["text"]: series}
+    traces = [
+        {"type": "bar", "x": list(labels), "y": small(values), "name": name, "marker": {"color": PALETTE[(colour + at) % len(PALETTE)]}}
+        for at, (name, values) in enumerate(named.items())
+    ]
+    return figure(traces, x=x_axis, y=y_axis, **more)
+
+
+def histogram(values: Numbers, *, bins: int, span: tuple[float, float], x_axis: dict[str, Any], y_axis: dict[str, Any], colour: int = 0, **more: Any) -> go.Figure:
     """Shares per bin, counted here and not in the browser: bytes sent do not grow with the sample."""
-    counts, edges = np.histogram(np.clip(np.asarray(values), low, high), bins=bins, range=(low, high))
+    counts, edges = np.histogram(np.clip(np.asarray(values), *span), bins=bins, range=span)
     middles = (edges[:-1] + edges[1:]) / 2
-    figure = go.Figure(go.Bar(x=small(middles), y=small(counts / max(counts.sum(), 1)), name=y_title, marker={"color": PALETTE[colour]}))
-    figure.update_layout(bargap=0.02)
-    return settle(figure, x=x_title, y=y_title)
+    trace = {"type": "bar", "x": small(middles), "y": small(counts / max(counts.sum(), 1)), "name": y_axis["title"]["text"], "marker": {"color": PALETTE[colour]}}
+    return figure([trace], x=x_axis, y=y_axis, **{"bargap": 0.02, **more})
 
 
 def heatmap(
-    values: np.ndarray, *, rows: Sequence[Any], columns: Sequence[Any], x_title: str, y_title: str, bar: str = "",
-    diverging: bool = False, height: int = HEIGHT,
-) -> go.Figure:  # fmt: skip
+    values: np.ndarray, *, rows: Sequence[Any], columns: Sequence[Any], x_title: str, y_title: str, bar: str = "", diverging: bool = False, **more: Any
+) -> go.Figure:
     """A matrix, first row on top. Labels may repeat: positions carry the numbers, ticks the words."""
     limit = float(np.abs(values).max()) if diverging and values.size else None
-    figure = go.Figure(
-        go.Heatmap(
-            z=small(values),
-            colorscale=DIVERGING if diverging else HEAT,
-            zmin=-limit if limit else None,
-            zmax=limit,
-            colorbar={"title": bar, "thickness": 12},
-            hovertemplate="%{y} · %{x}: %{z:.4f}<extra></extra>",
-        )  # fmt: skip
+    trace = {
+        "type": "heatmap",
+        "z": small(values),
+        "colorscale": DIVERGING if diverging else HEAT,
+        "colorbar": {"title": {"text": bar}, "thickness": 12},
+        "hovertemplate": "%{y} · %{x}: %{z:.4f}<extra></extra>",
+    }
+    if limit:
+        trace |= {"zmin": -limit, "zmax": limit}
+    return figure(
+        [trace],
+        x=axis(x_title, ticks={place: str(word) for place, word in enumerate(columns)}),
+        y=axis(y_title, ticks={place: str(word) for place, word in enumerate(rows)}, down=True),
+        **more,
     )
-    settle(figure, x=x_title, y=y_title, height=height)
-    figure.update_xaxes(tickmode="array", tickvals=list(range(len(columns))), ticktext=[str(word) for word in columns])
-    figure.update_yaxes(tickmode="array", tickvals=list(range(len(rows))), ticktext=[str(word) for word in rows], autorange="reversed")
-    return figure
-
-
-def guide(figure: go.Figure, y: float, words: str) -> go.Figure:
-    """A thin horizontal line with words at its end: a limit the data can be read against."""
-    figure.add_hline(y=y, line={"color": QUIET, "dash": "dot", "width": 1.5}, annotation_text=words, annotation_position="top right", annotation_font_size=11)
-    return figure

@@ -314,10 +314,10 @@ def remember(lab: Lab, experiment: Experiment, chosen: int) -> None:
 def _verdict(experiment: Experiment, chosen: int) -> None:
     lines = []
     for index, option in enumerate(experiment.options):
-        sign = "✓" if index == experiment.right else "✗" if index == chosen else "·"
+        sign = "✓" if index == experiment.right else "✗" if index == chosen else "○"
         yours = " *(yours)*" if index == chosen else ""
-        lines.append(f"- {sign} {'**' + option + '**' if index == experiment.right else option}{yours}")
-    st.markdown("\n".join(lines))
+        lines.append(f"{sign} {'**' + option + '**' if index == experiment.right else option}{yours}")
+    st.markdown("  \n".join(lines))
     said = ["**Right.**" if chosen == experiment.right else "**Not what happens.**", experiment.why]
     if chosen != experiment.right and experiment.tempting and chosen in experiment.tempting:
         said.insert(1, experiment.tempting[chosen])

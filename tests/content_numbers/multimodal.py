@@ -82,7 +82,8 @@ def visible_pairs(queries, text):
 
 def blip2_qformer():
     pairs = visible_pairs(32, 8)
-    return [str(pairs["ITC"]), str(pairs["ITM"]), str(pairs["ITG"]), f"{257 * 1024:,} numbers", f"{32 * 768:,}", f"{257 * 1024 / (32 * 768):.1f} times"]
+    shrunk = 257 * 1024 / (32 * 768)
+    return [*(str(pairs[loss]) for loss in ("ITC", "ITM", "ITG")), f"{257 * 1024:,} numbers", f"{32 * 768:,}", f"{shrunk:.1f} times"]
 
 
 def gated(x, gate, layer_output):

@@ -24,7 +24,7 @@ from __future__ import annotations
 import functools
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -47,7 +47,7 @@ from models.attention_scaling import (
     weights,
 )
 from screens.labs import Check, Choice, Experiment, Mistake, Seed, Stops, number_options, numeral
-from screens.labs.drawing import bars, guide, histogram, lines
+from screens.labs.drawing import Guide, axis, bars, histogram, lines
 
 TOPIC = "attention-scaling"
 REFERENCE = "torch.autograd through F.scaled_dot_product_attention; transformers T5Attention's initialisation"
@@ -127,57 +127,54 @@ def _measure(q: Tensor, k: Tensor, v: Tensor, rule: str) -> Measured:
 def figures(result: Result) -> dict[str, go.Figure]:
     return {
         "How far apart the scores lie": _spread(result),
-        "How one query shares its attention": _one_query(result),
+        "How a query shares its attention": _shares(result),
         "How soft the weights stay as heads widen": _entropy_curves(result),
         "How much gradient reaches the scores": _gradient_curves(result),
     }
 
 
-def _colour(rule: str) -> int:
-    return RULES.index(rule)
-
-
 def _spread(result: Result) -> go.Figure:
     reach = max(4.0, math.ceil(3 * result.here.spread / 4) * 4)
-    figure = histogram(
+    return histogram(
         result.scores.flatten(),
         bins=48,
-        low=-reach,
-        high=reach,
-        x_title="score after scaling",
-        y_title="share of scores",
-        colour=_colour(result.rule),
+        span=(-reach, reach),
+        x_axis=axis("score after scaling"),
+        y_axis=axis("share of scores"),
+        colour=RULES.index(result.rule),
+        upright=[(-1, ""), (1, "±1: unit spread")],
     )
-    for edge in (-1, 1):  # where unit-variance scores would have their standard deviation
-        figure.add_vline(x=edge, line={"color": "#7a7f87", "dash": "dot", "width": 1.5})
-    return figure
 
 
-def _one_query(result: Result) -> go.Figure:
-    shares = result.weights[0].sort(descending=True).values[:MOST_BARS]
-    figure = bars(list(range(1, len(shares) + 1)), shares, x_title="keys, heaviest first", y_title="weight", colour=_colour(result.rule))
-    figure.update_yaxes(range=[0, 1.02])
-    return figure
+def _shares(result: Result) -> go.Figure:
+    shares = result.weights.sort(descending=True).values.mean(dim=0)[:MOST_BARS]
+    return bars(
+        list(range(1, len(shares) + 1)),
+        shares,
+        x_axis=axis("keys, heaviest first"),
+        y_axis=axis("weight, mean over queries", span=(0, 1.02)),
+        colour=RULES.index(result.rule),
+    )
 
 
 def _entropy_curves(result: Result) -> go.Figure:
-    series = {NAMES[rule]: [point.entropy for point in result.curves[rule]] for rule in RULES}
-    figure = lines(WIDTHS, series, x_title="head size dₖ", y_title="entropy, nats", strong=NAMES[result.rule], log_x=True)
-    figure.update_yaxes(range=[0, math.log(result.n_keys) * 1.2])
-    return _mark_width(guide(figure, math.log(result.n_keys), f"ln {result.n_keys} = {numeral(math.log(result.n_keys))}: all keys equal"), result)
+    most = math.log(result.n_keys)
+    return _over_widths(
+        result,
+        {NAMES[rule]: [point.entropy for point in result.curves[rule]] for rule in RULES},
+        axis("entropy, nats", span=(0, most * 1.2)),
+        across=[(most, f"ln {result.n_keys} = {numeral(most)}: all keys equal")],
+    )
 
 
 def _gradient_curves(result: Result) -> go.Figure:
     series = {NAMES[rule]: [point.gradient for point in result.curves[rule]] for rule in RULES}
-    figure = lines(WIDTHS, series, x_title="head size dₖ", y_title="gradient norm at the scores", strong=NAMES[result.rule], log_x=True)
-    figure.update_yaxes(rangemode="tozero")
-    return _mark_width(figure, result)
+    return _over_widths(result, series, axis("gradient norm at the scores", span=(0, 1.05 * max(map(max, series.values())))))
 
 
-def _mark_width(figure: go.Figure, result: Result) -> go.Figure:
-    figure.update_xaxes(tickmode="array", tickvals=list(WIDTHS[::2]), ticktext=[str(d) for d in WIDTHS[::2]])
-    figure.add_vline(x=result.d_k, line={"color": "#7a7f87", "dash": "dot", "width": 1.5})
-    return figure
+def _over_widths(result: Result, series: dict[str, list[float]], y: dict, across: Sequence[Guide] = ()) -> go.Figure:
+    x = axis("head size dₖ", log=True, ticks={d: str(d) for d in WIDTHS})
+    return lines(WIDTHS, series, x_axis=x, y_axis=y, strong=NAMES[result.rule], across=across, upright=[(result.d_k, "")])
 
 
 def facts(result: Result) -> dict[str, float]:
@@ -230,7 +227,7 @@ TRY = [
         right=2,
         why="The scores now have standard deviation $\\sqrt{512}\\approx 22.6$. The largest of 64 such scores leads the second by several units, and a "
         "lead of 5 already means a factor of $e^5\\approx 148$ in weight.",
-        look="The second picture: a single bar holds nearly the whole weight. In the third the line for no scaling lies on the floor at 512.",
+        look="The second picture: the first bar holds nearly the whole weight. In the third the line for no scaling lies on the floor at 512.",
         holds=lambda result: result.here.entropy < 0.5 and abs(result.at("sqrt").entropy - 3.7) < 0.1,
         tempting={
             0: "Normalising makes the weights sum to 1; it says nothing about how evenly.",
