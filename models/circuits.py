@@ -3,7 +3,7 @@
 A score is a mean attention weight on the place where a textbook head would look; a head is called by its score, never by its number, since
 another seed puts the same circuit into other heads. A score only describes: whether a head matters is shown by silencing it.
 
-    previous token   from every token to the one before it
+    previous token   from every word of a list to the word before it
     duplicate token  from a word's second occurrence to its first
     induction        from a word's second occurrence to what followed the first (what it should predict)
     name mover       in "When A and B went …, B gave a ball to", from the last token to A, the name to say
@@ -84,9 +84,9 @@ def head_scores(model: Decoder, tokenizer: BytePairTokenizer, count: int = 100, 
     """Each role's score for every head, (L, H)."""
     attention = model.look(lists(tokenizer, count, length, seed))[1].attention.mean(dim=1)  # (L, H, T, T)
     second = torch.arange(LIST_HEADING + length, LIST_HEADING + 2 * length)
-    every = torch.arange(1, attention.shape[-1])
+    after_a_word = torch.arange(LIST_HEADING + 1, LIST_HEADING + 2 * length)
     scores = {
-        "previous_token": attention[:, :, every, every - 1].mean(dim=-1),
+        "previous_token": attention[:, :, after_a_word, after_a_word - 1].mean(dim=-1),
         "duplicate_token": attention[:, :, second, second - length].mean(dim=-1),
         "induction": attention[:, :, second, second - length + 1].mean(dim=-1),
     }

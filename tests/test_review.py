@@ -334,7 +334,7 @@ def test_only_what_was_missed_today_and_only_what_is_flagged(desk):
     assert plan(desk, kind="missed").cards == ("t0-q00",)
     assert plan(desk, at=NOON + DAY, kind="missed").cards == ()
     assert plan(desk, kind="flagged").cards == ("t0-q05",)
-    with pytest.raises(ValueError, match="from 0 .* to 7, not 8"), writing(desk) as session:
+    with pytest.raises(ValueError, match=r"from 0 .* to 7, not 8"), writing(desk) as session:
         review.flag(session, learner=1, card="t0-q05", at=NOON, flag=8)
 
 
@@ -445,9 +445,8 @@ def test_the_replayed_log_always_equals_the_state(tmp_path_factory, steps, zone)
                 review.undo(session, learner=1, at=at)
             elif kind in ("grade", "cram"):
                 shown = review.showing_of(session, learner=1, card=card, at=at)
-                done = review.record_grade(
-                    session, learner=1, card=card, showing=shown.number, grade=mark, at=at, duration=mark * 1000, confidence=1 + number % 3, cram=kind == "cram"
-                )
+                more = {"duration": mark * 1000, "confidence": 1 + number % 3, "cram": kind == "cram"}
+                done = review.record_grade(session, learner=1, card=card, showing=shown.number, grade=mark, at=at, **more)
                 assert done.status == "recorded"
                 assert done.due_day >= stored_in(session, card)["last_day"]
             elif kind == "flag":
@@ -557,11 +556,14 @@ def test_a_full_disk_is_said_plainly_and_the_card_stays(desk):
         pages = scalar(session, "PRAGMA page_count")
     before = stored(desk, "t0-q00")
 
-    with pytest.raises(DiskFull, match="The disk is full, so nothing was saved just now") as caught:
+    def grade_until_full() -> None:
         for number in range(1000):
             with writing(desk) as session:
                 session.connection().exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
                 review.record_grade(session, learner=1, card="t0-q01", showing=number, grade=1, at=NOON, round="x" * 200)
+
+    with pytest.raises(DiskFull, match="The disk is full, so nothing was saved just now") as caught:
+        grade_until_full()
     assert caught.value.__cause__ is not None
     assert stored(desk, "t0-q00") == before
     with writing(desk) as session:

@@ -144,6 +144,7 @@ class Swept:
     says: Sequence[str] = ()  # one sentence per state, read aloud when the slider moves
     start: int = 0
     height: int = 340
+    sets: str = ""  # control that gets the stop where the slider is let go
 
     def __post_init__(self) -> None:
         shape = tuple(self.frames.shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from typing import Any
 
 from screens.labs.pictures import AttentionView, Picture, Playback, Swept, TokenStrip, Tree
 from screens.parts import attention_view, playback, swept_picture, token_strip, tree_view
@@ -21,13 +22,13 @@ def draw_picture(picture: Picture, *, says: str, key: str, on_set: OnSet | None 
     elif isinstance(picture, Tree):
         tree_view.tree_view(picture, says=says, key=key, on_picked=_sets(picture.sets, on_set))
     elif isinstance(picture, Swept):
-        swept_picture.swept_picture(picture, says=says, key=key)
+        swept_picture.swept_picture(picture, says=says, key=key, on_picked=_sets(picture.sets, on_set))
     else:
         playback.playback(picture, says=says, key=key)
 
 
-def _sets(control: str, on_set: OnSet | None) -> Callable[[int], None] | None:
-    return (lambda index: on_set(control, index)) if control and on_set else None
+def _sets(control: str, on_set: OnSet | None) -> Callable[[Any], None] | None:
+    return (lambda value: on_set(control, value)) if control and on_set else None
 
 
 def payload_of(picture: Picture, *, says: str) -> tuple[bytes, str, str, str]:

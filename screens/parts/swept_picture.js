@@ -20,6 +20,7 @@ class SweptPicture {
     const tools = element("div", { class: "tools", style: "flex-wrap:nowrap" }, this.play, this.input);
     this.box.replaceChildren(line, tools, this.stage, this.legend, this.readout);
     this.input.oninput = () => this.show(Number(this.input.value));
+    this.input.onchange = () => this.header.sets && this.send("picked", { index: this.at });
     this.play.onclick = () => (this.timer ? this.stop() : this.run());
     host(root).picture = () => this.picture();
     new ResizeObserver(() => this.header && this.show(this.at)).observe(this.box);
@@ -27,7 +28,8 @@ class SweptPicture {
   }
 
   update(header, arrays) {
-    const kept = this.header && String(this.header.stops) === String(header.stops) ? this.at : header.start;
+    const same = this.header && String(this.header.stops) === String(header.stops) && this.header.start === header.start;
+    const kept = same ? this.at : header.start;
     this.header = header;
     this.frames = arrays.frames;
     this.label.textContent = header.name;

@@ -1,0 +1,230 @@
+"""A question as a person types it, made ready for search: words, translated Chinese, names it mentions, spelling put right.
+
+Nothing here knows the database: what the notes call things arrives as a `Lexicon`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).parent
+LONGEST = 600  # characters of a question that are looked at
+LONGEST_NAME = 7  # words
+MOST_WORDS = 40
+
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
+_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+_DOUBLED = re.compile(r"\\(?:sqrt|frac)\b")
+
+STOP = frozenset(
+    """a about after again all also am an and any anyone are as at be because been before being both but by can cannot could did do does doing don
+    done dont each either else even ever every few for from further get gets getting give given go goes going gonna got had has have having he her
+    here hers him his how however i id if ill im in instead into is isnt it its ive just kind kinds know let lets like lot made make makes making
+    many may maybe me mean means might more most much must my need needs no nor not now of off often ok okay on one ones only onto or other others
+    our out over own people per please possible quite rather really reason same say says see seem seems shall she should show so some someone
+    something sort still such take tell than thanks that the their them then there these they thing things think this those though through thus to
+    too understand up upon us use used uses using very want was way ways we well went were what whats when where whether which while who whole whom
+    whose why will with within without wont work works would yes yet you your yours explain describe difference between compare versus vs
+    question answer does't actually basically exactly simply happen happens come comes put tends tend try trying call called
+    """.split()
+)
+# Filler that names the whole field says nothing about which part of it is meant.
+FILLER = re.compile(
+    r"^(?:hi|hello|hey)[,!. ]+|\b(?:can|could|would) you (?:please )?(?:explain|tell me|describe)(?: to me)?\b|\bplease\b|\bin simple (?:terms|words)\b"
+    r"|\b(?:i was wondering|i wonder|i want to know|i don'?t (?:get|understand)|help me understand)\b|\b(?:thanks|thank you)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """What the notes call things."""
+
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a name in `name_key` spelling -> topics
+    chinese: Mapping[str, str] = field(default_factory=dict)  # a Chinese name -> English words for it
+    vocabulary: frozenset[str] = frozenset()  # every word that stands in the notes
+
+
+@dataclass(frozen=True)
+class Query:
+    text: str  # as typed, cut to size
+    english: str  # what the encoder reads; empty when there is nothing for it
+    words: tuple[str, ...]  # content words, lower case, in order
+    pairs: tuple[str, ...]  # Chinese as pairs of characters
+    names: Mapping[str, tuple[str, ...]]  # names of topics that stand in it -> topics
+    corrected: Mapping[str, str]  # what was typed -> what it was taken for
+
+    @property
+    def empty(self) -> bool:
+        return not (self.words or self.pairs or self.names)
+
+
+def read_query(text: str, lexicon: Lexicon) -> Query:
+    """Any text whatever is a query; one without words is an empty one."""
+    cleaned = clean(text)
+    translated = translate(cleaned, lexicon.chinese)
+    plain = FILLER.sub(" ", translated)
+    corrected = spelling(plain, lexicon.vocabulary)
+    for typed, taken in corrected.items():
+        plain = re.sub(rf"\b{re.escape(typed)}\b", taken, plain, flags=re.IGNORECASE)
+    words = content_words(plain)
+    joined = [first + second for first, second in zip(words, words[1:]) if first + second in lexicon.vocabulary]
+    names = mentioned(plain, lexicon.names) | chinese_mentioned(cleaned, lexicon.names)
+    english = " ".join(plain.split()) if re.search(r"[A-Za-z]{2}|[A-Za-z0-9]", plain) else ""
+    return Query(cleaned, english, tuple(dict.fromkeys([*words, *joined]))[:MOST_WORDS], han_pairs(cleaned), names, corrected)
+
+
+def clean(text: str) -> str:
+    """One line without control characters, in compatible forms: full-width letters and ligatures become ordinary ones."""
+    cut = text[:LONGEST].encode("utf-8", "ignore").decode("utf-8")
+    folded = unicodedata.normalize("NFKC", cut)
+    shown = "".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in folded)
+    return " ".join(_DOUBLED.sub(lambda found: f" {found.group()[1:]} ", shown).replace("√", " sqrt ").split())
+
+
+def content_words(text: str) -> list[str]:
+    return [word for word in all_words(text) if word not in STOP]
+
+
+def all_words(text: str) -> list[str]:
+    return [word.replace("'", "") for word in _WORD.findall(text.casefold().replace("’", "'"))]
+
+
+def han_pairs(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(run[at : at + 2] for run in _HAN.findall(text) for at in range(max(1, len(run) - 1))))
+
+
+# -- names -------------------------------------------------------------------------------------------------------------------
+
+
+def name_key(name: str) -> str:
+    """The spelling in which names are compared: words with one space between, Chinese without any."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(_HAN.findall(folded)) if _HAN.search(folded) and not re.search(r"[a-z]", folded) else " ".join(_WORD.findall(folded))
+
+
+def mentioned(text: str, names: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The names of topics in a text; of two that overlap the longer one."""
+    words, found, at = _WORD.findall(text.casefold()), {}, 0
+    while at < len(words):
+        for length in range(min(LONGEST_NAME, len(words) - at), 0, -1):
+            key = " ".join(words[at : at + length])
+            known = next((k for k in (key, singular(key)) if k in names), None)
+            if known and (length > 1 or known not in STOP):
+                found[known] = names[known]
+                at += length - 1
+                break
+        at += 1
+    return found
+
+
+def singular(key: str) -> str:
+    return key[:-1] if key.endswith("s") and not key.endswith("ss") and len(key) > 3 else key
+
+
+def chinese_mentioned(text: str, names: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for run in _HAN.findall(text):
+        at = 0
+        while at < len(run):
+            for length in range(min(16, len(run) - at), 1, -1):
+                if run[at : at + length] in names:
+                    found[run[at : at + length]] = names[run[at : at + length]]
+                    at += length - 1
+                    break
+            at += 1
+    return found
+
+
+# -- Chinese -----------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def chinese_terms() -> dict[str, str]:
+    """Terms of the field and the small words of questions, in English."""
+    lines = (HERE / "chinese_terms.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("\t") for line in lines)  # type: ignore[misc]
+
+
+def translate(text: str, names: Mapping[str, str]) -> str:
+    """Chinese terms in English, longest first; Chinese that nobody knows is dropped, everything else stays as it is."""
+    terms = chinese_terms()
+
+    def english(found: re.Match[str]) -> str:
+        run, said, at = found.group(), [], 0
+        while at < len(run):
+            for length in range(min(16, len(run) - at), 0, -1):
+                piece = run[at : at + length]
+                term = names.get(piece) or terms.get(piece)
+                if term:
+                    said.append(term)
+                    at += length - 1
+                    break
+            at += 1
+        return f" {' '.join(said)} "
+
+    return " ".join(_HAN.sub(english, text).split())
+
+
+# -- spelling ----------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def common_words() -> frozenset[str]:
+    """Everyday English: the words that head the encoder's own vocabulary, which is ordered by how often they occur."""
+    return frozenset((HERE / "common_words.txt").read_text(encoding="utf-8").split())
+
+
+def spelling(text: str, vocabulary: Collection[str]) -> dict[str, str]:
+    """Words that stand nowhere in the notes, each with the word or two words of the notes it was most likely meant to be."""
+    if not vocabulary:
+        return {}
+    found = {}
+    for word in dict.fromkeys(all_words(text)):
+        if len(word) < 5 or word in vocabulary or word in common_words() or word in STOP or singular(word) in vocabulary or not word.isalpha():
+            continue
+        taken = split_in_two(word, vocabulary) or nearest_word(word, vocabulary)
+        if taken:
+            found[word] = taken
+    return found
+
+
+def split_in_two(word: str, vocabulary: Collection[str]) -> str:
+    """`finetuning` for `fine tuning`."""
+    for at in range(3, len(word) - 2):
+        if word[:at] in vocabulary and word[at:] in vocabulary and word[:at] not in STOP:
+            return f"{word[:at]} {word[at:]}"
+    return ""
+
+
+def nearest_word(word: str, vocabulary: Iterable[str]) -> str:
+    """The one word within one slip of the fingers (two in a long word); none when the first letter differs as well."""
+    allowed = 1 if len(word) < 8 else 2
+    letters = set(word)
+    best, least = "", allowed + 1
+    for known in sorted(vocabulary):
+        if abs(len(known) - len(word)) > allowed or known[0] != word[0] or len(letters.symmetric_difference(known)) > 2 * allowed:
+            continue
+        distance = slips(word, known)
+        if distance < least:
+            best, least = known, distance
+    return best
+
+
+def slips(one: str, other: str) -> int:
+    """Letters put in, left out, swapped for another or changed in order (the restricted Damerau-Levenshtein distance)."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, start=1):
+        older, before, row = before, row, [i]
+        for j, b in enumerate(other, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, older[j - 2] + 1)
+            row.append(cost)
+    return row[-1]

@@ -1,0 +1,342 @@
+"""Search: which topics a question is about, and which passages say something on it.
+
+Every topic gets a handful of features for a question: the best cosine among its names, questions, answers, sections and
+sentences; BM25 of the whole note and of its best passages; how much of the question's weight a name of the topic or its
+text covers. Their weighted sum ranks topics; the weights are fitted (tests/fit_search.py) and stand, with where they come
+from, in search_weights.json. The vectors are one NumPy matrix in memory: at our size an exact product beats every index.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, text
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session, col, select
+
+from backend.passages import ANSWER, KINDS, NAME, QUESTION, SECTION, SENTENCE
+from backend.query import Lexicon, Query, all_words, common_words, name_key, read_query
+from backend.search_index import MODEL, WIDTH, Embed, count_pending
+from backend.tables import Passage, Topic, Vector
+
+Floats = NDArray[np.float32]
+
+FEATURES = (
+    "name", "question", "answer", "section", "sentence",  # best cosine among the topic's passages of this kind
+    "broad",  # mean of the topic's four best cosines of any kind
+    "note_words",  # BM25 of the whole note, over the best note's
+    "section_words", "answer_words",  # BM25 of the topic's best passage of this kind, over the best passage's
+    "named",  # share of the question's weight that names of the topic in it cover
+    "covered",  # share of the question's weight whose words stand in the note
+    "titled",  # a name in the question is this topic's title or belongs to it alone
+)  # fmt: skip
+LEXICAL_HITS = 120
+BROAD = 4
+
+
+@dataclass(frozen=True)
+class Index:
+    """What search holds in memory. Rows are passages with a vector, ordered by kind and within it by topic."""
+
+    stamp: tuple[int, ...]
+    topics: tuple[str, ...]
+    titles: Mapping[str, str]
+    lexicon: Lexicon
+    ids: NDArray[np.int64]
+    topic_of: NDArray[np.int32]
+    matrix: Floats
+    kinds: Mapping[str, slice]
+    problems: tuple[str, ...] = ()  # vectors that cannot be read, in words
+
+    @property
+    def number(self) -> Mapping[str, int]:
+        return {slug: at for at, slug in enumerate(self.topics)}
+
+
+@dataclass(frozen=True)
+class Ranked:
+    topic: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to, with the evidence that an answer weighs."""
+
+    query: Query
+    ranking: tuple[Ranked, ...]
+    features: Floats  # topics x FEATURES, in the index's order
+    similar: Floats  # cosine of every row of the index; empty when there is no vector for the question
+    lexical: Mapping[int, float]  # passage id -> BM25
+    weight: Mapping[str, float]  # word -> how much it tells
+    missing: tuple[str, ...]  # words of the question that stand in no note
+    homes: Mapping[str, frozenset[int]]  # word -> numbers of the topics whose notes have it
+    notice: str = ""  # why there are no vectors, if there are none
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage as a list of results shows it."""
+
+    id: int
+    topic: str
+    title: str
+    section: str
+    card: str
+    heading: str
+    words: str
+    start: int
+    end: int
+    score: float
+
+
+# -- the index -----------------------------------------------------------------------------------------------------------
+
+
+def current_stamp(session: Session) -> tuple[int, ...]:
+    """Changes whenever a passage or vector came or went: their ids never come again."""
+    passages = session.exec(select(func.coalesce(func.max(Passage.id), 0), func.count(col(Passage.id)))).one()
+    return (*passages, session.exec(select(func.coalesce(func.max(Vector.id), 0))).one())
+
+
+def fresh(session: Session, index: Index | None = None) -> Index:
+    """The index as the database has it now; the one at hand when nothing changed."""
+    stamp = current_stamp(session)
+    return index if index is not None and index.stamp == stamp else load_index(session, stamp)
+
+
+def load_index(session: Session, stamp: tuple[int, ...] | None = None) -> Index:
+    stamp = stamp or current_stamp(session)
+    known = session.exec(select(Topic.slug, Topic.title, Topic.aliases).order_by(col(Topic.owner).is_not(None), col(Topic.position))).all()
+    topics = tuple(slug for slug, _, _ in known)
+    number = {slug: at for at, slug in enumerate(topics)}
+    query = select(Passage.id, Passage.topic, Passage.kind, Vector.numbers).join(Vector, (col(Vector.sha) == Passage.sha) & (col(Vector.model) == MODEL))
+    rows = [row for row in session.exec(query).all() if row[1] in number]
+    whole = [row for row in rows if len(row[3]) == WIDTH * 4]
+    matrix = np.frombuffer(b"".join(row[3] for row in whole), dtype="<f4").reshape(len(whole), WIDTH)
+    sound = np.abs(np.einsum("ij,ij->i", matrix, matrix) - 1) < 0.01 if len(whole) else np.zeros(0, dtype=bool)
+    broken = len(rows) - int(sound.sum())
+    problems = (f"{broken} stored vectors cannot be read and are left out; python -m backend sync makes them again",) if broken else ()
+    ids = np.array([row[0] for row in whole], dtype=np.int64)
+    topic_of = np.array([number[row[1]] for row in whole], dtype=np.int32)
+    kind_of = np.array([KINDS.index(row[2]) for row in whole], dtype=np.int8)
+    order = np.lexsort((topic_of, kind_of))
+    order = order[sound[order]]
+    kinds = {kind: slice(*np.searchsorted(kind_of[order], [at, at + 1])) for at, kind in enumerate(KINDS)}
+    lexicon = _lexicon(session, known)
+    return Index(stamp, topics, {slug: title for slug, title, _ in known}, lexicon, ids[order], topic_of[order], matrix[order], kinds, problems)
+
+
+def _lexicon(session: Session, known: Iterable[tuple[str, str, list[str]]]) -> Lexicon:
+    names: dict[str, list[str]] = {}
+    chinese: dict[str, str] = {}
+    for slug, title, aliases in known:
+        for name in (slug.replace("-", " "), title, *aliases):
+            key = name_key(name)
+            if len(key) > 1:
+                names.setdefault(key, []).append(slug)
+        latin = next((alias for alias in aliases if alias.isascii()), title)
+        for alias in aliases:
+            if not alias.isascii():
+                chinese.setdefault(name_key(alias), latin)
+    vocabulary: set[str] = set()
+    try:
+        for texts in session.connection().exec_driver_sql("SELECT names, headings, questions, body FROM topic_words"):
+            for words in texts:
+                vocabulary.update(all_words(words))
+    except OperationalError:  # nothing was indexed yet
+        pass
+    return Lexicon({key: tuple(dict.fromkeys(slugs)) for key, slugs in names.items()}, chinese, frozenset(vocabulary))
+
+
+# -- searching -----------------------------------------------------------------------------------------------------------
+
+
+def find(session: Session, index: Index, typed: str, *, embed: Embed | None, boost: Mapping[str, float] | None = None) -> Found:
+    """Rank the topics for a question. Without an encoder, or when it fails, words alone decide, and that is said."""
+    query = read_query(typed, index.lexicon)
+    number = index.number
+    homes = {term: _topics_with(session, number, term) for term in (*query.words, *query.pairs)}
+    weight = {term: _weight(term, len(homes[term]), len(index.topics)) for term in query.words}
+    similar, notice = _cosines(index, query, embed)
+    lexical, by_kind = _passages_with(session, number, query)
+    features = np.zeros((len(index.topics), len(FEATURES)), dtype=np.float32)
+    _dense_features(features, index, similar)
+    _word_features(features, session, number, query, by_kind)
+    _name_features(features, index, query, homes, weight)
+    scores = features @ weights().ranking
+    for slug, more in (boost or {}).items():
+        if slug in number:
+            scores[number[slug]] += more
+    order = np.argsort(-scores, kind="stable")
+    ranking = tuple(Ranked(index.topics[at], round(float(scores[at]), 5)) for at in order) if not query.empty else ()
+    missing = tuple(word for word in query.words if not homes[word])
+    return Found(query, ranking, features, similar, lexical, weight, missing, homes, notice)
+
+
+def _cosines(index: Index, query: Query, embed: Embed | None) -> tuple[Floats, str]:
+    if embed is None or not query.english or not len(index.ids):
+        return np.zeros(0, dtype=np.float32), "" if len(index.ids) else "No passage has a vector yet, so words alone decided."
+    try:
+        vector = np.asarray(embed([query.english]), dtype=np.float32)[0]
+    except Exception as problem:  # a broken model file or encoder: search goes on with words
+        return np.zeros(0, dtype=np.float32), f"The encoder could not be used, so words alone decided. {problem}"
+    return index.matrix @ vector, ""
+
+
+def _dense_features(features: Floats, index: Index, similar: Floats) -> None:
+    if not len(similar):
+        return
+    for column, kind in enumerate(KINDS):
+        rows = index.kinds[kind]
+        if rows.stop > rows.start:
+            np.maximum.at(features[:, column], index.topic_of[rows], similar[rows])
+    best = np.argsort(-similar)[:400]
+    counts = np.zeros(len(index.topics), dtype=np.int32)
+    sums = np.zeros(len(index.topics), dtype=np.float32)
+    for row in best:
+        topic = index.topic_of[row]
+        if counts[topic] < BROAD:
+            counts[topic] += 1
+            sums[topic] += similar[row]
+    features[:, 5] = sums / BROAD
+
+
+def _quoted(terms: Iterable[str]) -> str:
+    return " OR ".join('"' + term.replace('"', "") + '"' for term in terms)
+
+
+def _topics_with(session: Session, number: Mapping[str, int], term: str) -> frozenset[int]:
+    rows = _rows(session, "SELECT topic FROM topic_words WHERE topic_words MATCH :sought", sought=_quoted([term]))
+    return frozenset(number[slug] for (slug,) in rows if slug in number)
+
+
+def _passages_with(session: Session, number: Mapping[str, int], query: Query) -> tuple[dict[int, float], dict[str, dict[int, float]]]:
+    """The passages that have the question's words: id -> BM25, and the best by kind and topic."""
+    by_id: dict[int, float] = {}
+    best: dict[str, dict[int, float]] = {SECTION: {}, ANSWER: {}}
+    sought = _quoted((*query.words, *query.pairs))
+    sql = """SELECT hit.id, hit.score, passage.kind, passage.topic FROM
+             (SELECT rowid AS id, -bm25(passage_words, 3.0, 1.0) AS score FROM passage_words WHERE passage_words MATCH :sought ORDER BY score DESC LIMIT :most) AS hit
+             JOIN passage ON passage.id = hit.id"""
+    for number_of_passage, score, kind, slug in _rows(session, sql, sought=sought, most=LEXICAL_HITS):
+        by_id[number_of_passage] = score
+        if slug in number:
+            best[kind][number[slug]] = max(best[kind].get(number[slug], 0.0), score)
+    return by_id, best
+
+
+def _word_features(features: Floats, session: Session, number: Mapping[str, int], query: Query, best: Mapping[str, Mapping[int, float]]) -> None:
+    sql = "SELECT topic, -bm25(topic_words, 0.0, 8.0, 3.0, 2.0, 1.0) FROM topic_words WHERE topic_words MATCH :sought"
+    notes = {number[slug]: score for slug, score in _rows(session, sql, sought=_quoted((*query.words, *query.pairs))) if slug in number}
+    for column, scores in ((6, notes), (7, best[SECTION]), (8, best[ANSWER])):
+        top = max(scores.values(), default=0.0)
+        for at, score in scores.items():
+            features[at, column] = score / top if top > 0 else 0.0
+
+
+def _rows(session: Session, sql: str, **values: object) -> Sequence[tuple]:
+    """Rows from the FTS5 tables; none where there are none: another database, or nothing indexed yet."""
+    if not values.get("sought"):
+        return []
+    try:
+        return session.connection().execute(text(sql), values).all()  # type: ignore[return-value]
+    except OperationalError:
+        return []
+
+
+def _weight(word: str, homes: int, topics: int) -> float:
+    """How much a word tells: rare in the notes is much, but everyday English that is absent from them is little."""
+    if not homes:
+        return 0.35 * math.log(topics + 2) if word in common_words() else math.log(topics + 2)
+    return math.log((topics + 1) / (homes + 0.5)) * (0.6 if word in common_words() else 1.0) + 0.05
+
+
+def _name_features(features: Floats, index: Index, query: Query, homes: Mapping[str, frozenset[int]], weight: Mapping[str, float]) -> None:
+    number = index.number
+    total = sum(weight.values()) + 0.8 * len(query.pairs) * (not query.words)
+    if not total:
+        return
+    for name, slugs in query.names.items():
+        han = not name.isascii() and " " not in name
+        worth = 0.8 * (len(name) - 1) * (not query.words) if han else 0.0
+        worth = worth or sum(weight.get(word, 0.0) for word in name.split()) or (total * 0.5 if han else 0.0)
+        for slug in slugs:
+            if slug in number:
+                features[number[slug], 9] += worth / total
+                features[number[slug], 11] = max(features[number[slug], 11], 1.0 / len(slugs))
+    for word, value in weight.items():
+        for at in homes[word]:
+            features[at, 10] += value / total
+    np.minimum(features[:, 9], 1.0, out=features[:, 9])
+
+
+# -- passages --------------------------------------------------------------------------------------------------------------
+
+
+def best_passages(session: Session, index: Index, found: Found, *, count: int = 10) -> list[Hit]:
+    """Sections and card answers, the best first: cosine, words and the standing of their topic together."""
+    topic_score = {ranked.topic: ranked.score for ranked in found.ranking}
+    top = max(topic_score.values(), default=0.0)
+    scores: dict[int, float] = {}
+    most = max(found.lexical.values(), default=0.0) or 1.0
+    if len(found.similar):
+        for kind in (SECTION, ANSWER):
+            rows = index.kinds[kind]
+            best = np.argsort(-found.similar[rows])[: 5 * count] + rows.start
+            for row in best:
+                scores[int(index.ids[row])] = float(found.similar[row])
+    for number, score in found.lexical.items():
+        scores[number] = scores.get(number, 0.2) + 0.5 * score / most
+    rows = session.exec(select(Passage).where(col(Passage.id).in_(list(scores)))).all()
+    hits = [
+        Hit(row.id or 0, row.topic, index.titles.get(row.topic, row.topic), row.section, row.card, row.heading, row.words, row.start, row.end,
+            round(scores[row.id or 0] + 0.15 * (topic_score.get(row.topic, 0.0) - top), 5))
+        for row in rows
+    ]  # fmt: skip
+    return sorted(hits, key=lambda hit: -hit.score)[:count]
+
+
+def pending_notice(session: Session) -> str:
+    waiting, total = count_pending(session)
+    if not waiting:
+        return ""
+    return f"{total - waiting} of {total} passages have their vector; the others are found by their words meanwhile."
+
+
+# -- fitted numbers ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Everything that was fitted, and on what."""
+
+    ranking: Floats  # one for each of FEATURES
+    evidence: Mapping[str, float] = field(default_factory=dict)  # feature of the evidence -> weight, with "bias"
+    answer_from: float = 0.5  # the confidence from which on a question is answered
+    related_from: float = 0.1  # and from which on what was found is shown as related
+    provenance: str = ""
+
+
+@cache
+def weights() -> Weights:
+    return read_weights(Path(__file__).parent / "search_weights.json")
+
+
+def read_weights(file: Path) -> Weights:
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    ranking = np.array([stored["ranking"].get(name, 0.0) for name in FEATURES], dtype=np.float32)
+    return Weights(ranking, stored["evidence"], stored["answer_from"], stored["related_from"], stored["provenance"])
+
+
+__all__ = [
+    "FEATURES", "NAME", "QUESTION", "SENTENCE", "Found", "Hit", "Index", "Lexicon", "Ranked", "Weights",
+    "best_passages", "current_stamp", "find", "fresh", "load_index", "pending_notice", "weights",
+]  # fmt: skip
