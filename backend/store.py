@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, create_engine, select
 
@@ -93,34 +89,44 @@ def writing(engine: Engine) -> Iterator[Session]:
         raise
 
 
-def migrations(engine: Engine) -> Config:
+def migrations(engine: Engine):
+    """Alembic's configuration for this database. Alembic is imported here: on the way to the first screen it is rarely needed."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(HOUSE / "backend" / "migrations"))
     config.attributes["engine"] = engine
     return config
 
 
-def revisions(engine: Engine) -> tuple[str | None, str | None]:
-    """The revision the database is at, and the newest one known here."""
+def known_revisions() -> list[str]:
+    """The revisions of backend/migrations/versions in their order: their files are named by them."""
+    return sorted(path.name.split("_")[0] for path in (HOUSE / "backend" / "migrations" / "versions").glob("[0-9]*_*.py"))
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision the database is at; None when it is new."""
     with engine.connect() as connection:
-        here = MigrationContext.configure(connection).get_current_revision()
-    return here, ScriptDirectory.from_config(migrations(engine)).get_current_head()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def upgrade(engine: Engine) -> bool:
     """Bring the tables up to date; an existing database is backed up first. Says whether anything was done."""
-    here, newest = revisions(engine)
-    if here == newest:
+    here, known = current_revision(engine), known_revisions()
+    if here == known[-1]:
         return False
-    known = {script.revision for script in ScriptDirectory.from_config(migrations(engine)).walk_revisions()}
     if here is not None and here not in known:
         raise StoreError(
-            f"The database was made by a newer Attend (revision {here}, this one knows up to {newest}). Update the app, or restore an older backup."
+            f"The database was made by a newer Attend (revision {here}, this one knows up to {known[-1]}). Update the app, or restore an older backup."
         )
     if here is not None:
         from backend.backups import back_up  # which opens the store itself
 
         back_up(engine, at=now(), reason="migration")
+    from alembic import command
+
     command.upgrade(migrations(engine), "head")
     return True
 

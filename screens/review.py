@@ -222,7 +222,7 @@ def record(seat: Sitting, grading: Grading) -> bool:
                 duration=grading.milliseconds, confidence=grading.confidence, seed=slot.question_seed, round=seat.round.id,
                 promised=shown.intervals[Grade(grading.grade)].days, cram=not shown.counts,
             )  # fmt: skip
-    except (DBAPIError, OSError) as problem:
+    except (DBAPIError, OSError, store.StoreError) as problem:
         seat.notice = f"This grade could not be saved, and the card stays: {desk.plain_reason(problem)}"
         return False
     seat.ring.pop(0)

@@ -6,6 +6,7 @@ import threading
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlmodel import select
 
 from backend import store, tables
@@ -19,6 +20,12 @@ def test_the_migrations_make_exactly_the_tables(engine):
 def test_the_tables_may_be_loaded_again():
     names = set(tables.Table.metadata.tables)
     assert set(importlib.reload(tables).Table.metadata.tables) == names
+
+
+def test_the_files_of_the_migrations_are_named_by_their_order(engine):
+    scripts = ScriptDirectory.from_config(store.migrations(engine))
+    assert store.known_revisions() == [script.revision for script in reversed(list(scripts.walk_revisions()))]
+    assert store.current_revision(engine) == scripts.get_current_head()
 
 
 def test_upgrading_twice_does_nothing(engine):

@@ -335,7 +335,7 @@ def verify() -> list[Check]:
 def ask_share(rng: random.Random) -> Question:
     while True:
         z = rng.sample([-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0], 3)
-        T, at = rng.choice([0.5, 2.0, 4.0]), rng.randrange(3)
+        T, at = rng.choice([0.5, 2.0, 3.0]), rng.randrange(3)
         logits = torch.tensor(z, dtype=torch.float64)
         right = probabilities(rescale(logits, T))[at].item()
         plain = probabilities(logits)
@@ -362,7 +362,7 @@ def ask_share(rng: random.Random) -> Question:
             f"{numeral(raised[at])} / {numeral(sum(raised))} = {numeral(right)}",
         ),
         lab=SLUG,
-        settings={"temperature": min(T, 3.0), "drawn": [z, T, at]},
+        settings={"temperature": T, "drawn": [z, T, at]},
         level=1,
     )
 
@@ -375,7 +375,7 @@ def second_share(question: Question) -> float:
 
 def ask_odds(rng: random.Random) -> Question:
     while True:
-        odds, T = rng.choice([2.0, 3.0, 4.0, 5.0, 9.0, 16.0]), rng.choice([0.25, 0.5, 2.0, 4.0])
+        odds, T = rng.choice([2.0, 3.0, 4.0, 5.0, 9.0, 16.0]), rng.choice([0.2, 0.5, 2.0, 2.5])
         z = torch.tensor([math.log(odds), 0.0], dtype=torch.float64)
         p = probabilities(rescale(z, T))
         right = (p[0] / p[1]).item()
@@ -396,7 +396,7 @@ def ask_odds(rng: random.Random) -> Question:
         options=options,
         working=(f"${numeral(odds)}^{{1/{numeral(T)}}}={numeral(odds)}^{{{numeral(1 / T)}}}={numeral(right)}$",),
         lab=SLUG,
-        settings={"temperature": min(T, 3.0), "drawn": [odds, T]},
+        settings={"temperature": T, "drawn": [odds, T]},
         level=2,
     )
 
