@@ -376,7 +376,7 @@ def read_quantity(text: str) -> Quantity:
 
 
 def _unit(text: str) -> str:
-    if len(text.split()) > 4 or len(text) > 40 or (text and text[0].isdigit()):
+    if len(text.split()) > 4 or len(text) > 40 or (text and (text[0].isdigit() or "±" in text)):
         raise ValueError("the unit is a word or two")
     return text
 
@@ -519,9 +519,14 @@ def is_open(card: Card) -> bool:
 def write_quantity(quantity: Quantity) -> str:
     parts = ["=", _digits(quantity.value)]
     if quantity.tolerance or quantity.relative:
-        share = f"{(Decimal(_digits(quantity.tolerance)) * 100).normalize():f}%" if quantity.relative else _digits(quantity.tolerance)
-        parts += ["±", share]
+        parts += ["±", _percent(quantity.tolerance) if quantity.relative else _digits(quantity.tolerance)]
     return " ".join([*parts, quantity.unit] if quantity.unit else parts)
+
+
+def _percent(share: float) -> str:
+    percent = (Decimal(_digits(share)) * 100).normalize()
+    spelled = f"{percent:f}"
+    return f"{spelled if len(spelled) < 25 else percent}%"
 
 
 def _digits(value: float) -> str:

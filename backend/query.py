@@ -58,6 +58,7 @@ class Query:
     pairs: tuple[str, ...]  # Chinese as pairs of characters
     names: Mapping[str, tuple[str, ...]]  # names of topics that stand in it -> topics
     corrected: Mapping[str, str]  # what was typed -> what it was taken for
+    unread: float = 0.0  # the share of its Chinese that no term or name explains
 
     @property
     def empty(self) -> bool:
@@ -67,7 +68,7 @@ class Query:
 def read_query(text: str, lexicon: Lexicon) -> Query:
     """Any text whatever is a query; one without words is an empty one."""
     cleaned = clean(text)
-    translated = translate(cleaned, lexicon.chinese)
+    translated, unread = translate(cleaned, lexicon.chinese)
     plain = FILLER.sub(" ", translated)
     corrected = spelling(plain, lexicon.vocabulary)
     for typed, taken in corrected.items():
@@ -76,7 +77,7 @@ def read_query(text: str, lexicon: Lexicon) -> Query:
     joined = [first + second for first, second in zip(words, words[1:]) if first + second in lexicon.vocabulary]
     names = mentioned(plain, lexicon.names) | chinese_mentioned(cleaned, lexicon.names)
     english = " ".join(plain.split()) if re.search(r"[A-Za-z]{2}|[A-Za-z0-9]", plain) else ""
-    return Query(cleaned, english, tuple(dict.fromkeys([*words, *joined]))[:MOST_WORDS], han_pairs(cleaned), names, corrected)
+    return Query(cleaned, english, tuple(dict.fromkeys([*words, *joined]))[:MOST_WORDS], han_pairs(cleaned), names, corrected, unread)
 
 
 def clean(text: str) -> str:
@@ -144,6 +145,9 @@ def chinese_mentioned(text: str, names: Mapping[str, tuple[str, ...]]) -> dict[s
 # -- Chinese -----------------------------------------------------------------------------------------------------------------
 
 
+SMALL_HAN = frozenset("的了吗呢吧是在有和与及或把被给让对就也都还很更最不没这那它他她我你们个一上下中里会能要去来到从为以而所之其后前时得地着过么啊哪")
+
+
 @cache
 def chinese_terms() -> dict[str, str]:
     """Terms of the field and the small words of questions, in English."""
@@ -151,24 +155,25 @@ def chinese_terms() -> dict[str, str]:
     return dict(line.split("\t") for line in lines)  # type: ignore[misc]
 
 
-def translate(text: str, names: Mapping[str, str]) -> str:
-    """Chinese terms in English, longest first; Chinese that nobody knows is dropped, everything else stays as it is."""
+def translate(text: str, names: Mapping[str, str]) -> tuple[str, float]:
+    """Chinese terms in English, longest first, and the share of the Chinese that nobody knows and that is dropped."""
     terms = chinese_terms()
+    unread = 0
 
     def english(found: re.Match[str]) -> str:
+        nonlocal unread
         run, said, at = found.group(), [], 0
         while at < len(run):
-            for length in range(min(16, len(run) - at), 0, -1):
-                piece = run[at : at + length]
-                term = names.get(piece) or terms.get(piece)
-                if term:
-                    said.append(term)
-                    at += length - 1
-                    break
-            at += 1
+            length = next((n for n in range(min(16, len(run) - at), 0, -1) if run[at : at + n] in names or run[at : at + n] in terms), 0)
+            if length:
+                said.append(names.get(run[at : at + length]) or terms[run[at : at + length]])
+            elif run[at] not in SMALL_HAN:
+                unread += 1
+            at += length or 1
         return f" {' '.join(said)} "
 
-    return " ".join(_HAN.sub(english, text).split())
+    said = " ".join(_HAN.sub(english, text).split())
+    return said, unread / max(1, sum(map(len, _HAN.findall(text))))
 
 
 # -- spelling ----------------------------------------------------------------------------------------------------------------

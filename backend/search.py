@@ -311,6 +311,60 @@ def pending_notice(session: Session) -> str:
     return f"{total - waiting} of {total} passages have their vector; the others are found by their words meanwhile."
 
 
+# -- is it there at all? -----------------------------------------------------------------------------------------------------
+
+
+def evidence(session: Session, index: Index, found: Found) -> dict[str, float]:
+    """What speaks for and against an answer standing in the notes, each number between about 0 and 1."""
+    if not found.ranking:
+        return {}
+    first = index.number[found.ranking[0].topic]
+    row = dict(zip(FEATURES, map(float, found.features[first])))
+    cosines = [float(found.similar[index.kinds[kind]].max(initial=0.0)) for kind in KINDS] if len(found.similar) else [0.0] * len(KINDS)
+    total = sum(found.weight.values()) or 1.0
+    absent = sum(found.weight[word] for word in found.missing)
+    strange = sum(word not in common_words() for word in found.missing)
+    scores = [ranked.score for ranked in found.ranking[:6]]
+    return {
+        "best": max(cosines[1:]),
+        "question": cosines[1],
+        "sentence": cosines[4],
+        "name": cosines[0],
+        "score": scores[0] / 10,
+        "margin": (scores[0] - scores[-1]) / 10,
+        "covered": row["covered"],
+        "named": row["named"],
+        "absent": absent / total,
+        "strange": min(strange, 3) / 3,
+        "together": _together(session, found, [hit.id for hit in best_passages(session, index, found, count=6)], total),
+        "words": min(max(found.lexical.values(), default=0.0) / 20, 1.5),
+        "unread": found.query.unread,
+        "no_words": float(not found.query.words),
+    }
+
+
+def _together(session: Session, found: Found, ids: Sequence[int], total: float) -> float:
+    """The largest share of the question's weight whose words stand together in one passage."""
+    if not found.query.words or not ids:
+        return 0.0
+    shares = dict.fromkeys(ids, 0.0)
+    listed = ",".join(str(int(number)) for number in ids)
+    for word, value in found.weight.items():
+        sql = f"SELECT rowid FROM passage_words WHERE passage_words MATCH :sought AND rowid IN ({listed})"
+        for (number,) in _rows(session, sql, sought=_quoted([word])):
+            shares[number] += value / total
+    return max(shares.values())
+
+
+def confidence(signs: Mapping[str, float]) -> float:
+    """The chance that the notes answer the question, as a logistic model sees it."""
+    if not signs:
+        return 0.0
+    fitted = weights().evidence
+    logit = fitted.get("bias", 0.0) + sum(fitted.get(name, 0.0) * value for name, value in signs.items())
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
 # -- fitted numbers ----------------------------------------------------------------------------------------------------------
 
 
@@ -337,6 +391,6 @@ def read_weights(file: Path) -> Weights:
 
 
 __all__ = [
-    "FEATURES", "NAME", "QUESTION", "SENTENCE", "Found", "Hit", "Index", "Lexicon", "Ranked", "Weights",
-    "best_passages", "current_stamp", "find", "fresh", "load_index", "pending_notice", "weights",
+    "FEATURES", "NAME", "QUESTION", "SENTENCE", "Found", "Hit", "Index", "Lexicon", "Ranked", "Weights", 
+    "best_passages", "confidence", "current_stamp", "evidence", "find", "fresh", "load_index", "pending_notice", "weights",
 ]  # fmt: skip

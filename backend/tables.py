@@ -6,7 +6,7 @@ learner's id. Nothing here is special to SQLite, so that another database can ta
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -188,9 +188,17 @@ class LearnerCard(Table, table=True):
     """What a learner's memory of a card is now. It follows from the events and could be computed from them again."""
 
     __tablename__ = "learner_card"
-    __table_args__ = (Index("ix_learner_card_queue", "learner", "suspended", "state", "due_day", "topic", "buried_day"),)
+    __table_args__ = (
+        Index("ix_learner_card_queue", "learner", "suspended", "state", "due_day"),
+        Index("ix_learner_card_topic", "learner", "suspended", "state", "topic", "due_day", "buried_day"),
+        Index("ix_learner_card_lapses", "learner", "lapses"),
+        Index("ix_learner_card_flag", "learner", sqlite_where=text("flag > 0"), postgresql_where=text("flag > 0")),
+        Index("ix_learner_card_leech", "learner", sqlite_where=text("leech"), postgresql_where=text("leech")),
+        Index("ix_learner_card_misconception", "learner", sqlite_where=text("misconception"), postgresql_where=text("misconception")),
+        {"sqlite_with_rowid": False},  # one tree instead of two: a card is found by its learner and id
+    )
     learner: int = Field(foreign_key="learner.id", primary_key=True)
-    card: str = Field(primary_key=True, index=True)
+    card: str = Field(primary_key=True)
     topic: str = ""  # where the card stands now, so that counting needs no join; empty once it left its note
     state: int = 0  # 0 new, 1 learning, 2 review, 3 relearning
     step: int = 0
@@ -215,7 +223,7 @@ class Event(Table, table=True):
     """The append-only log: everything that ever happened to a learner's card. An undone event stays; another says so."""
 
     __tablename__ = "event"
-    __table_args__ = (UniqueConstraint("learner", "card", "seq"), Index("ix_event_learner", "learner", "id"), Index("ix_event_day", "learner", "day"))
+    __table_args__ = (UniqueConstraint("learner", "card", "seq"), Index("ix_event_day", "learner", "day"))
     id: int | None = Field(default=None, primary_key=True)
     learner: int = Field(foreign_key="learner.id")
     card: str  # empty for what concerns the learner as a whole (new parameters)
@@ -249,6 +257,7 @@ class DayStat(Table, table=True):
     """A day's grades, added up in the grade's own transaction: by day, by topic, by hour, by answer, by predicted recall."""
 
     __tablename__ = "day_stat"
+    __table_args__ = ({"sqlite_with_rowid": False},)
     learner: int = Field(foreign_key="learner.id", primary_key=True)
     measure: str = Field(primary_key=True)  # day, topic, hour, answer, recall, cram
     day: int = Field(primary_key=True)

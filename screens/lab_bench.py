@@ -20,7 +20,7 @@ from backend.topics import list_topics
 from screens.labs import Entry, LabError, catalogue
 from screens.parts import desk
 from screens.parts.lab_gallery import lab_gallery
-from screens.parts.lab_view import draw_lab
+from screens.parts.lab_view import draw_lab, recorded_badge
 
 
 HERE = Path(__file__).parent
@@ -60,6 +60,8 @@ def lab_page(entry: Entry, labs: dict[str, Entry]) -> None:
     st.html(HERE / "parts" / "labs.css")
     st.markdown(f"[Labs](/labs) · {desk.track_title(entry.track)}")
     st.title(entry.title, anchor=False)
+    if badge := recorded_badge(entry.slug):
+        st.markdown(badge, help=f"Reference: {entry.reference}. The tab “Checked against” runs the comparison now.")
     opening, _, rest = entry.lesson.partition("\n\n")
     with st.container(key="lesson"):
         st.markdown(opening)

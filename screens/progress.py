@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -34,13 +35,10 @@ def picture(title: str, figure: object, says: str, key: str) -> None:
 
 
 def calendar(year: stats.Year, today: int) -> None:
-    import plotly.graph_objects as go
-
-    from screens.labs.drawing import settle
+    from screens.labs.drawing import axis, figure
 
     reviews = {day.day: day.reviews for day in year.days}
-    last_monday = today - day_of(today).weekday()
-    weeks = 53
+    last_monday, weeks = today - day_of(today).weekday(), 53
     grid = np.full((7, weeks), np.nan, np.float32)
     words = [["" for _ in range(weeks)] for _ in range(7)]
     for week in range(weeks):
@@ -50,74 +48,76 @@ def calendar(year: stats.Year, today: int) -> None:
                 grid[weekday, week] = reviews.get(day, 0)
                 words[weekday][week] = f"{day_of(day):%d %b %Y}: {reviews.get(day, 0)} reviews"
     scale = [[0, "rgba(128,136,146,.14)"], [0.001, "#bfe3dd"], [0.5, "#3ba394"], [1, "#075e56"]]
-    figure = go.Figure(go.Heatmap(z=grid, text=words, hovertemplate="%{text}<extra></extra>", colorscale=scale, zmin=0, xgap=2, ygap=2, showscale=False))
-    settle(figure, height=190)
-    months = [(week, f"{day_of(last_monday - 7 * (weeks - 1 - week)):%b}") for week in range(0, weeks, 5)]
-    figure.update_xaxes(tickvals=[week for week, _ in months], ticktext=[name for _, name in months], showgrid=False)
-    figure.update_yaxes(tickvals=[0, 2, 4, 6], ticktext=["Mon", "Wed", "Fri", "Sun"], autorange="reversed", showgrid=False)
-    total = sum(reviews.values())
-    picture("A year of days", figure, f"{total} reviews on {len(reviews)} days of the last {DAYS}.", "calendar")
+    trace = {"type": "heatmap", "z": grid, "text": words, "hovertemplate": "%{text}<extra></extra>", "colorscale": scale, "zmin": 0}
+    trace |= {"xgap": 2, "ygap": 2, "showscale": False}
+    months = {week: f"{day_of(last_monday - 7 * (weeks - 1 - week)):%b}" for week in range(0, weeks, 5)}
+    drawn = figure([trace], x=axis(ticks=months), y=axis(ticks={0: "Mon", 2: "Wed", 4: "Fri", 6: "Sun"}, down=True), height=190)
+    picture("A year of days", drawn, f"{sum(reviews.values())} reviews on {len(reviews)} days of the last {DAYS}.", "calendar")
 
 
 def forecast(counts: list[int], today: int) -> None:
-    from screens.labs.drawing import bars
+    from screens.labs.drawing import axis, bars
 
-    figure = bars([f"{day_of(today + n):%d %b}" for n in range(len(counts))], counts, x_title="day", y_title="reviews due", height=260)
+    days = [f"{day_of(today + n):%d %b}" for n in range(len(counts))]
+    drawn = bars(days, counts, x_axis=axis("day"), y_axis=axis("reviews due"), height=260)
     most = int(np.argmax(counts))
-    says = f"{sum(counts)} reviews are due in the next {len(counts)} days; the fullest is {day_of(today + most):%d %B} with {counts[most]}." if sum(counts) else "Nothing is scheduled yet."
-    picture("What is coming", figure, says, "forecast")
+    fullest = f"the fullest is {day_of(today + most):%d %B} with {counts[most]}"
+    says = f"{sum(counts)} reviews are due in the next {len(counts)} days; {fullest}." if sum(counts) else "Nothing is scheduled yet."
+    picture("What is coming", drawn, says, "forecast")
+
+
+def interval_bars(rates: list[stats.Rate]) -> dict[str, object]:
+    """Plotly's error bars for shares with their 95 % intervals."""
+    shares = [rate.share or 0.0 for rate in rates]
+    above = [rate.bounds[1] - share for rate, share in zip(rates, shares)]
+    below = [share - rate.bounds[0] for rate, share in zip(rates, shares)]
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
 
 
 def retention(year: stats.Year) -> None:
-    import plotly.graph_objects as go
+    from screens.labs.drawing import PALETTE, axis, figure
 
-    from screens.labs.drawing import PALETTE, QUIET, settle
-
-    names = [name for name in ("young", "mature", "all") if year.retention.get(name) and year.retention[name].reviews]
-    if not names:
+    rates = {name: year.retention[name] for name in ("young", "mature", "all") if name in year.retention and year.retention[name].reviews}
+    if not rates:
         return
-    shares = [year.retention[name].share or 0.0 for name in names]
-    bounds = [year.retention[name].bounds for name in names]
-    error = {"type": "data", "symmetric": False, "array": [high - s for s, (_, high) in zip(shares, bounds)], "arrayminus": [s - low for s, (low, _) in zip(shares, bounds)]}
-    figure = go.Figure(go.Scatter(x=names, y=shares, error_y=error, mode="markers", marker={"size": 14, "color": PALETTE[2]}, name="recalled"))
-    figure.add_hline(y=year.desired_retention, line={"dash": "dash", "color": QUIET}, annotation_text="wanted")
-    settle(figure, y="share recalled", height=280)
-    figure.update_yaxes(range=[min(0.5, *[low for low, _ in bounds]), 1])
-    low, high = year.retention["all"].bounds
+    shares = [rate.share for rate in rates.values()]
+    trace = {"type": "scatter", "x": list(rates), "y": shares, "error_y": interval_bars(list(rates.values())), "mode": "markers"}
+    trace["marker"] = {"size": 14, "color": PALETTE[2]}
+    lowest = min(0.5, *(rate.bounds[0] for rate in rates.values()))
+    wanted = year.desired_retention
+    drawn = figure([trace], x=axis(), y=axis("share recalled", span=(lowest, 1)), height=280, across=[(wanted, f"wanted {wanted:.0%}")])
+    low, high = rates["all"].bounds
     says = (
-        f"You recalled {year.retention['all'].share:.0%} of {year.retention['all'].reviews} due cards (95 % interval {low:.0%} to {high:.0%}); "
-        f"you asked for {year.desired_retention:.0%}. Mature cards are those with an interval of three weeks or more."
+        f"You recalled {rates['all'].share:.0%} of {rates['all'].reviews} due cards (95 % interval {low:.0%} to {high:.0%}); "
+        f"you asked for {wanted:.0%}. Mature cards are those with an interval of three weeks or more."
     )
-    picture("True retention", figure, says, "retention")
+    picture("True retention", drawn, says, "retention")
 
 
 def distributions(memory: stats.MemoryNow) -> None:
-    from screens.labs.drawing import histogram
+    from screens.labs.drawing import axis, histogram
 
     if not memory.cards:
         return
     logged = np.log10(np.maximum(memory.stability, 0.1))
-    figure = histogram(logged, bins=24, low=-1, high=3.5, x_title="stability in days", y_title="share of cards")
-    figure.update_xaxes(tickvals=[-1, 0, 1, 2, 3], ticktext=["0.1", "1", "10", "100", "1000"])
+    days = axis("stability in days", ticks={-1: "0.1", 0: "1", 1: "10", 2: "100", 3: "1000"})
+    drawn = histogram(logged, bins=24, span=(-1, 3.5), x_axis=days, y_axis=axis("share of cards"))
     middle = float(np.median(memory.stability))
-    picture("How long memories last", figure, f"Half of your {memory.cards} started cards would fade to 90 % only after {middle:.0f} days or more.", "stability")
-    figure = histogram(memory.difficulty, bins=18, low=1, high=10, x_title="difficulty, 1 to 10", y_title="share of cards", colour=1)
-    picture("How hard the cards are", figure, f"The middle difficulty is {np.median(memory.difficulty):.1f} of 10.", "difficulty")
+    picture("How long memories last", drawn, f"Half of your {memory.cards} started cards fade to 90 % only after {middle:.0f} days or more.", "stability")
+    drawn = histogram(memory.difficulty, bins=18, span=(1, 10), x_axis=axis("difficulty, 1 to 10"), y_axis=axis("share of cards"), colour=1)
+    picture("How hard the cards are", drawn, f"The middle difficulty is {np.median(memory.difficulty):.1f} of 10.", "difficulty")
 
 
 def calibration(year: stats.Year, accuracy: stats.Accuracy | None) -> None:
-    import plotly.graph_objects as go
-
-    from screens.labs.drawing import PALETTE, QUIET, settle
+    from screens.labs.drawing import PALETTE, QUIET, axis, figure
 
     bins = [each for each in year.calibration if each.rate.reviews >= 5]
     if not bins:
         return
-    shares = [each.rate.share or 0.0 for each in bins]
-    error = {"type": "data", "symmetric": False, "array": [b.rate.bounds[1] - s for b, s in zip(bins, shares)], "arrayminus": [s - b.rate.bounds[0] for b, s in zip(bins, shares)]}
-    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dash", "color": QUIET}, name="perfect", hoverinfo="skip"))
-    figure.add_scatter(x=[b.predicted for b in bins], y=shares, error_y=error, mode="markers", marker={"size": 10, "color": PALETTE[0]}, name="your reviews")
-    settle(figure, x="predicted chance of recall", y="share recalled", height=340)
+    perfect = {"type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines", "line": {"dash": "dash", "color": QUIET}, "name": "perfect", "hoverinfo": "skip"}
+    real = {"type": "scatter", "x": [b.predicted for b in bins], "y": [b.rate.share for b in bins], "error_y": interval_bars([b.rate for b in bins])}
+    real |= {"mode": "markers", "marker": {"size": 10, "color": PALETTE[0]}, "name": "your reviews"}
+    drawn = figure([perfect, real], x=axis("predicted chance of recall"), y=axis("share recalled"), height=340)
     off = max(bins, key=lambda b: abs((b.rate.share or 0) - b.predicted))
     says = f"Where the schedule said {off.predicted:.0%}, you recalled {off.rate.share:.0%}: its largest miss in {len(bins)} groups."
     if accuracy:
@@ -126,21 +126,23 @@ def calibration(year: stats.Year, accuracy: stats.Accuracy | None) -> None:
             f" Its log loss over {accuracy.reviews} reviews is {accuracy.schedule:.3f}, against {accuracy.constant:.3f} for your average so far and "
             f"{accuracy.moving:.3f} for a moving average (lower is better): {verdict}."
         )
-    picture("Predicted against actual", figure, says, "calibration")
+    picture("Predicted against actual", drawn, says, "calibration")
 
 
 def hours(year: stats.Year) -> None:
-    from screens.labs.drawing import bars
+    from screens.labs.drawing import axis, bars
 
     if not year.hours:
         return
-    labels = [f"{hour}" for hour in range(24)]
-    shares = [year.hours[hour].share or 0.0 if hour in year.hours else 0.0 for hour in range(24)]
-    figure = bars(labels, shares, x_title="hour of the day", y_title="share passed", height=260)
+    shares = [(year.hours[hour].share or 0.0) if hour in year.hours else 0.0 for hour in range(24)]
+    drawn = bars([f"{hour}" for hour in range(24)], shares, x_axis=axis("hour of the day"), y_axis=axis("share passed"), height=260)
     enough = {hour: rate for hour, rate in year.hours.items() if rate.reviews >= 20}
-    best = max(enough, key=lambda hour: enough[hour].bounds[0]) if enough else None
-    says = f"Your surest hour so far is {best}:00 with {enough[best].share:.0%} of {enough[best].reviews} passed." if best is not None else "No hour has twenty reviews yet."
-    picture("Hours of the day", figure, says, "hours")
+    if enough:
+        best = max(enough, key=lambda hour: enough[hour].bounds[0])
+        says = f"Your surest hour so far is {best}:00 with {enough[best].share:.0%} of {enough[best].reviews} passed."
+    else:
+        says = "No hour has twenty reviews yet."
+    picture("Hours of the day", drawn, says, "hours")
 
 
 def mastery(learner: int) -> None:
@@ -156,15 +158,13 @@ def mastery(learner: int) -> None:
 
 def one_card(learner: int, at: int) -> None:
     """The forgetting curve of any card, with its real reviews on it."""
-    import plotly.graph_objects as go
-
     from backend.card_search import QueryError, find_cards
-    from screens.labs.drawing import PALETTE, settle
+    from screens.labs.drawing import PALETTE, axis, figure
 
     query = st.text_input("Find a card", "rated:365", key="curve-query", max_chars=300, help="Words, or the search language: topic:lora prop:lapses>2")
     with store.reading(desk.engine()) as session:
         try:
-            found = [card.id for card in find_cards(session, learner=learner, at=at, query=query)]
+            found = [card.card for card in find_cards(session, learner=learner, at=at, query=query)]
         except QueryError as problem:
             st.warning(str(problem))
             return
@@ -172,37 +172,42 @@ def one_card(learner: int, at: int) -> None:
     if not found:
         st.caption("No card matches.")
         return
-    card = st.selectbox("Card", found, format_func=lambda i: f"{deck[i].title}: {(deck[i].question.prompt if deck[i].question else i)[:90]}", key="curve-card")
+
+    def label(card: str) -> str:
+        question = deck[card].question
+        return f"{deck[card].title}: {(question.prompt if question else card)[:90]}"
+
+    card = st.selectbox("Card", found, format_func=label, key="curve-card") or found[0]
     with store.reading(desk.engine()) as session:
         curve = stats.read_curve(session, learner=learner, card=card, at=at)
     if curve is None:
         st.caption("This card has no reviews yet.")
         return
-    figure = go.Figure(go.Scatter(x=curve.days, y=curve.recall, mode="lines", name="chance of recall", line={"color": PALETTE[0], "width": 2.5}))
+    line = {"type": "scatter", "x": curve.days, "y": curve.recall, "mode": "lines", "name": "chance of recall", "line": {"color": PALETTE[0], "width": 2.5}}
+    traces = [line]
     for passed, name, symbol, colour in ((True, "recalled", "circle", PALETTE[2]), (False, "forgotten", "x", PALETTE[1])):
-        points = [(day, recall) for day, recall, grade in curve.graded if (grade > 1) is passed]
-        figure.add_scatter(x=[d for d, _ in points], y=[r for _, r in points], mode="markers", name=name, marker={"size": 11, "symbol": symbol, "color": colour})
-    figure.add_vline(x=curve.today, line={"dash": "dot"}, annotation_text="today")
-    settle(figure, x="days since the first review", y="chance of recall", height=320)
-    passed = sum(grade > 1 for _, _, grade in curve.graded)
-    picture("Forgetting curve", figure, f"{len(curve.graded)} reviews, {passed} recalled; the curve goes on {curve.days[-1] - curve.today:.0f} days from today.", "curve")
+        marks = [(day, recall) for day, recall, grade in curve.graded if (grade > 1) is passed]
+        marker = {"size": 11, "symbol": symbol, "color": colour}
+        traces.append({"type": "scatter", "x": [d for d, _ in marks], "y": [r for _, r in marks], "mode": "markers", "name": name, "marker": marker})
+    drawn = figure(traces, x=axis("days since the first review"), y=axis("chance of recall"), upright=[(curve.today, "today")])
+    recalled = sum(grade > 1 for _, _, grade in curve.graded)
+    picture("Forgetting curve", drawn, f"{len(curve.graded)} reviews, {recalled} recalled; the curve goes on {curve.days[-1] - curve.today:.0f} days from today.", "curve")
 
 
 def workload(learner: int, at: int) -> None:
-    from screens.labs.drawing import lines
+    from screens.labs.drawing import axis
+    from screens.labs.drawing import points as scatter
 
     if not st.toggle("Simulate other retentions over half a year", key="simulate"):
         return
     points = simulated(learner, at // 3_600_000)
-    figure = lines([p.minutes_a_day for p in points], {"cards remembered": [p.remembered for p in points]}, x_title="minutes a day", y_title="cards remembered after 180 days")
-    figure.data[0].text = [f"{p.retention:.0%}" for p in points]
-    figure.data[0].mode = "lines+markers+text"
-    figure.data[0].textposition = "top center"
+    minutes, kept, words = [p.minutes_a_day for p in points], [p.remembered for p in points], [f"{p.retention:.0%}" for p in points]
+    drawn = scatter(minutes, kept, words=words, x_axis=axis("minutes a day"), y_axis=axis("cards remembered after 180 days"))
     best = max(points, key=lambda p: p.remembered / max(p.minutes_a_day, 0.1))
     says = f"Per minute you keep most at {best.retention:.0%}: {best.minutes_a_day:.0f} min a day for {best.remembered:.0f} cards. " + "; ".join(
         f"{p.retention:.0%}: {p.minutes_a_day:.0f} min, {p.remembered:.0f} cards" for p in points
     )
-    picture("What another retention would cost", figure, says, "workload")
+    picture("What another retention would cost", drawn, says, "workload")
 
 
 @st.cache_data(max_entries=16, show_spinner="Simulating half a year ...")
@@ -229,15 +234,16 @@ def main() -> None:
     if share is not None:
         headline.append(f"**{share:.0%}** of due cards recalled")
     st.markdown(" · ".join(headline))
-    parts: dict[str, Callable[[], None]] = {
-        "Days": lambda: (calendar(year, today.day), forecast(counts, today.day), hours(year))[0],
-        "Memory": lambda: (retention(year), calibration(year, accuracy), distributions(memory))[0],
-        "Topics": lambda: mastery(learner),
-        "One card": lambda: one_card(learner, at),
-        "Workload": lambda: workload(learner, at),
+    parts: dict[str, list[Callable[[], None]]] = {
+        "Days": [partial(calendar, year, today.day), partial(forecast, counts, today.day), partial(hours, year)],
+        "Memory": [partial(retention, year), partial(calibration, year, accuracy), partial(distributions, memory)],
+        "Topics": [partial(mastery, learner)],
+        "One card": [partial(one_card, learner, at)],
+        "Workload": [partial(workload, learner, at)],
     }
     chosen = st.segmented_control("Part", list(parts), default="Days", key="progress-part", label_visibility="collapsed")
-    parts[chosen or "Days"]()
+    for draw in parts[chosen or "Days"]:
+        draw()
 
 
 main()

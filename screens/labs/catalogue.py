@@ -11,6 +11,7 @@ import ast
 import functools
 import importlib
 import inspect
+import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from .controls import CONTROL_TYPES, Control, Value
 from .shape import Check, Experiment
 
 FOLDER = Path(__file__).parent
+RECORD = FOLDER / "verified.json"  # the last `python -m screens.labs verify --record`
 FUNCTIONS = ("compute", "figures", "says", "verify")
 
 
@@ -143,6 +145,11 @@ def load(slug: str, folder: Path = FOLDER) -> Lab:
         raise LabError(f"{entry.path.name}: `second` must answer every maker; {sorted(module.questions)} against {sorted(module.second)}")
     _experiments_fit(entry, module.TRY, controls, defaults)
     return Lab(entry, module, controls, defaults)
+
+
+def recorded() -> dict[str, dict[str, float]]:
+    """What the last recorded comparison of each lab found: how many checks, the closest call, its tolerance."""
+    return json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
 
 
 def _one_thread() -> None:

@@ -63,7 +63,7 @@ def figure(
     shapes += [{"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": place, "x1": place, "line": dotted} for place, _ in upright]
     plain = {"showarrow": False, "font": {"size": 11}}
     notes = [plain | {"xref": "paper", "x": 1, "xanchor": "right", "y": y_of(place), "yanchor": "bottom", "text": words} for place, words in across if words]
-    notes += [plain | {"yref": "paper", "y": 1, "yanchor": "top", "x": x_of(place), "xanchor": "left", "text": words} for place, words in upright if words]
+    notes += [plain | {"yref": "paper", "y": 0, "yanchor": "bottom", "x": x_of(place), "xanchor": "left", "text": words} for place, words in upright if words]
     made = {
         "height": height,
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},

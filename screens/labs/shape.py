@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,11 @@ class Check:
     @property
     def passed(self) -> bool:
         return self.difference <= self.tolerance  # False for NaN, as it should be
+
+
+def closest_call(checks: Sequence[Check]) -> Check:
+    """The comparison that used up most of its tolerance."""
+    return max(checks, key=lambda check: check.difference / check.tolerance if check.tolerance else check.difference)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,8 @@ def accepted(outbox: Any, *, seq: int, ring: Sequence[tuple[int, str]]) -> list[
     expected = dict(ring)
     taken: list[Grading] = []
     for entry in sorted((e for e in outbox if isinstance(e, dict) and isinstance(e.get("n"), int)), key=lambda e: e["n"]) if isinstance(outbox, list) else []:
-        n, card, grade = entry["n"], entry.get("card"), entry.get("grade")
-        if n != seq or expected.get(n) != card or grade not in (1, 2, 3, 4):
+        n, card, grade = entry["n"], expected.get(entry["n"]), entry.get("grade")
+        if n != seq or card is None or card != entry.get("card") or grade not in (1, 2, 3, 4):
             continue
         confidence, spent = entry.get("confidence"), entry.get("ms")
         taken.append(

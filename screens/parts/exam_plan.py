@@ -26,9 +26,8 @@ def offer_exam_plan() -> None:
             plan = plan_exam(session, learner=desk.learner(), at=store.now(), tracks=tracks or slugs, day=(day - EPOCH).days, retention=wanted / 100)
         st.session_state["exam-plan"] = plan
         st.session_state.pop("exam-says", None)
-    plan = st.session_state.get("exam-plan")
-    if plan:
-        show(plan)
+    if shown := st.session_state.get("exam-plan"):
+        show(shown)
     if says := st.session_state.get("exam-says"):
         st.markdown(says)
 

@@ -17,8 +17,10 @@ from backend import store
 from backend.predictions import Predicted, first_predictions, record_prediction
 from backend.review import today_of
 from backend.settings import read_settings as learner_settings
-from screens.labs import Check, Experiment, Lab, LabError, Value, numeral, read_settings, write_settings
+from screens.labs import Check, Experiment, Lab, LabError, Value, read_settings, write_settings
+from screens.labs.catalogue import recorded
 from screens.labs.pictures import AttentionView, Playback, TokenStrip, Tree
+from screens.labs.shape import closest_call
 from screens.parts import desk
 from screens.parts.control_panel import draw_controls
 from screens.parts.figure_box import draw_figure
@@ -85,8 +87,7 @@ def _compact(slug: str) -> None:
 
 @st.fragment
 def _whole(slug: str) -> None:
-    lab = loaded_lab(slug)
-    settings = settings_of(lab, in_address=True)
+    settings = settings_of(lab := loaded_lab(slug), in_address=True)
     left, right = st.columns([0.36, 0.64], gap="large")
     with left:
         _experiments(lab, settings)
@@ -386,5 +387,16 @@ def badge(checks: list[Check]) -> str:
     failed = [check for check in checks if not check.passed]
     if failed:
         return f":red-badge[:material/error: {len(failed)} of {len(checks)} comparisons fail]"
-    closest = max(checks, key=lambda check: check.difference / check.tolerance if check.tolerance else 0.0)
-    return f":green-badge[:material/verified: {len(checks)} comparisons agree; the closest call differs by {numeral(closest.difference, 2)} of {limit(closest)} allowed]"
+    closest = closest_call(checks)
+    return agreement(len(checks), closest.difference, closest.tolerance)
+
+
+def agreement(count: int, difference: float, tolerance: float) -> str:
+    found = f"the closest call differs by {difference:.1e}, {tolerance:.0e} is allowed" if difference else "all equal"
+    return f":green-badge[:material/verified: {count} comparisons with the reference agree; {found}]"
+
+
+def recorded_badge(slug: str) -> str:
+    """From the recorded comparison; empty for a lab that has none yet."""
+    found = recorded().get(slug)
+    return agreement(int(found["checks"]), found["difference"], found["tolerance"]) if found else ""

@@ -41,6 +41,7 @@ function present(component, create) {
   if (view.stamp !== read.header.stamp || view.theme !== theme) {
     view.stamp = read.header.stamp;
     view.theme = theme;
+    host(parentElement).style.colorScheme = isDark(parentElement) ? "dark" : "light"; // native sliders and scrollbars follow
     view.update(read.header, read.arrays);
   }
   return () => {

@@ -67,7 +67,8 @@ class SweptPicture {
   }
 
   frame(wide, high) {
-    const edge = { left: 52, right: 10, top: 8, bottom: 42 }, { header } = this;
+    const words = this.header.x.some((name) => typeof name === "string");
+    const edge = { left: 52, right: 10, top: 8, bottom: words ? 62 : 42 }, { header } = this;
     const [low, top] = this.range, inner = { wide: wide - edge.left - edge.right, high: high - edge.top - edge.bottom };
     const y = (value) => edge.top + inner.high * (1 - (value - low) / (top - low));
     for (const tick of nice(low, top)) {
@@ -106,12 +107,15 @@ class SweptPicture {
     else this.labels(edge, inner.wide / header.x.length, high, x);
   }
 
+  // Words under the axis: level where they fit, slanted where they do not, and every so many when even that is too tight.
   labels(edge, slot, high, x) {
-    const every = Math.max(Math.ceil(34 / slot), 1);
-    this.header.x.forEach((name, point) => {
+    const words = this.header.x.map((name) => (typeof name === "number" ? short(name) : visible(name)));
+    const slanted = Math.max(...words.map((word) => word.length)) * 6.5 > slot, every = Math.max(Math.ceil(15 / slot), 1);
+    words.forEach((word, point) => {
       if (point % every) return;
-      const text = typeof name === "number" ? short(name) : visible(name);
-      this.svg.append(part("text", { x: x(point), y: high - 24, "text-anchor": "middle" }, text.length * 7 > slot * every ? text.slice(0, Math.max(Math.floor((slot * every) / 7), 1)) : text));
+      const cut = slanted && word.length > 9 ? word.slice(0, 8) + "…" : word;
+      const at = [x(point), high - (slanted ? 44 : 24)];
+      this.svg.append(part("text", slanted ? { x: at[0], y: at[1], "text-anchor": "end", transform: `rotate(-38 ${at[0]} ${at[1]})` } : { x: at[0], y: at[1], "text-anchor": "middle" }, cut));
     });
   }
 

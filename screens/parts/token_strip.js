@@ -52,9 +52,7 @@ class TokenStrip {
   }
 
   shade(button, value) {
-    const [r, g, b] = cividis(value);
-    button.style.background = `rgb(${r},${g},${b})`;
-    button.style.color = 0.299 * r + 0.587 * g + 0.114 * b > 120 ? "#000" : "#fff";
+    button.style.background = `color-mix(in srgb, ${PALETTE[0]} ${Math.round(72 * Math.min(Math.max(value, 0), 1))}%, transparent)`;
   }
 
   words(row, index) {

@@ -156,7 +156,8 @@ def upgrade() -> None:
     sa.Column('milliseconds', sa.BigInteger(), nullable=False),
     sa.Column('expected', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['learner'], ['learner.id'], ),
-    sa.PrimaryKeyConstraint('learner', 'measure', 'day', 'bucket')
+    sa.PrimaryKeyConstraint('learner', 'measure', 'day', 'bucket'),
+    sqlite_with_rowid=False
     )
     op.create_table('event',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -192,7 +193,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('event', schema=None) as batch_op:
         batch_op.create_index('ix_event_day', ['learner', 'day'], unique=False)
-        batch_op.create_index('ix_event_learner', ['learner', 'id'], unique=False)
 
     op.create_table('learner_card',
     sa.Column('learner', sa.Integer(), nullable=False),
@@ -216,11 +216,15 @@ def upgrade() -> None:
     sa.Column('flag', sa.Integer(), nullable=False),
     sa.Column('added_day', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['learner'], ['learner.id'], ),
-    sa.PrimaryKeyConstraint('learner', 'card')
+    sa.PrimaryKeyConstraint('learner', 'card'),
+    sqlite_with_rowid=False
     )
     with op.batch_alter_table('learner_card', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_learner_card_card'), ['card'], unique=False)
-        batch_op.create_index('ix_learner_card_queue', ['learner', 'suspended', 'state', 'due_day', 'topic', 'buried_day'], unique=False)
+        batch_op.create_index('ix_learner_card_queue', ['learner', 'suspended', 'state', 'due_day'], unique=False)
+        batch_op.create_index('ix_learner_card_topic', ['learner', 'suspended', 'state', 'topic', 'due_day', 'buried_day'], unique=False)
+        batch_op.create_index('ix_learner_card_lapses', ['learner', 'lapses'], unique=False)
+        for name, where in (('flag', sa.text('flag > 0')), ('leech', sa.text('leech')), ('misconception', sa.text('misconception'))):
+            batch_op.create_index(f'ix_learner_card_{name}', ['learner'], unique=False, sqlite_where=where, postgresql_where=where)
 
     op.create_table('overlay',
     sa.Column('learner', sa.Integer(), nullable=False),
@@ -320,12 +324,11 @@ def downgrade() -> None:
     op.drop_table('prediction')
     op.drop_table('overlay')
     with op.batch_alter_table('learner_card', schema=None) as batch_op:
-        batch_op.drop_index('ix_learner_card_queue')
-        batch_op.drop_index(batch_op.f('ix_learner_card_card'))
+        for name in ('queue', 'topic', 'lapses', 'flag', 'leech', 'misconception'):
+            batch_op.drop_index(f'ix_learner_card_{name}')
 
     op.drop_table('learner_card')
     with op.batch_alter_table('event', schema=None) as batch_op:
-        batch_op.drop_index('ix_event_learner')
         batch_op.drop_index('ix_event_day')
 
     op.drop_table('event')

@@ -15,8 +15,10 @@ whether the temperature or the cut comes first.
 
 from __future__ import annotations
 
+import functools
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -53,6 +55,7 @@ SAMPLES = {
     "A place": "Sara went to the",
     "A list": "list: lamp river stone lamp river",
 }
+Written = list[tuple[str, float]]  # tokens with the probability each had when it was chosen
 ORDERS = {"temperature-first": "temperature, then top-p", "top-p-first": "top-p, then temperature"}
 
 
@@ -68,7 +71,7 @@ class Result:
     names: list[str]  # of the likeliest tokens at T = 1
     likeliest: Tensor  # their ids
     drawn: Tensor  # (draws,) token ids
-    written: dict[str, tuple[list[str], list[float]]]  # how it was chosen -> tokens and their probabilities
+    written: dict[str, Written]  # by how each token was chosen
 
     @property
     def entropy(self) -> float:
@@ -88,14 +91,16 @@ def compute(
     seed: Annotated[int, Seed(label="Random draw")] = 0,
 ) -> Result:
     model, tokenizer, _ = checkpoints.load("toy_decoder")
-    ids = tokenizer.encode(text) or [tokenizer.end]
-    z = _next_logits(model, ids[-CONTEXT:])
+    ids, z, likely = _read(text)
     p = chosen_from(z, temperature, top_p, order)
     likeliest = z.topk(SHOWN).indices
-    generator = torch.Generator().manual_seed(seed)
+    written = {"always the likeliest": likely}
+    for number in (seed, seed + 1):
+        generator = torch.Generator().manual_seed(number)
+        written[f"drawn at T = {numeral(temperature)}, seed {number}"] = _write(model, ids, lambda z: chosen_from(z, temperature, top_p, order), generator)
     return Result(
-        prompt=[tokenizer.show(token) for token in ids[-CONTEXT:]],
-        cut=len(ids) > CONTEXT,
+        prompt=[tokenizer.show(token) for token in ids],
+        cut=len(tokenizer.encode(text)) > CONTEXT,
         temperature=temperature,
         top_p=top_p,
         logits=z,
@@ -103,17 +108,19 @@ def compute(
         order=order,
         names=[tokenizer.show(token) for token in likeliest.tolist()],
         likeliest=likeliest,
-        drawn=draw(p, torch.rand(draws, generator=generator)),
-        written={
-            "always the likeliest": _write(model, tokenizer, ids[-CONTEXT:], lambda z: torch.zeros_like(z).index_fill_(0, z.argmax(), 1.0), None),
-            **{
-                f"drawn at T = {numeral(temperature)}, seed {seed + extra}": _write(
-                    model, tokenizer, ids[-CONTEXT:], lambda z: chosen_from(z, temperature, top_p, order), torch.Generator().manual_seed(seed + extra)
-                )
-                for extra in (0, 1)
-            },
-        },
+        drawn=draw(p, torch.rand(draws, generator=torch.Generator().manual_seed(seed))),
+        written=written,
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _read(text: str) -> tuple[list[int], Tensor, Written]:
+    """What does not depend on temperature: the tokens that are read, the logits after them, the likeliest way on."""
+    model, tokenizer, _ = checkpoints.load("toy_decoder")
+    ids = (tokenizer.encode(text) or [tokenizer.end])[-CONTEXT:]
+    with torch.inference_mode():
+        z = model(torch.tensor([ids]))[0, -1].clone()
+    return ids, z, _write(model, ids, probabilities, None)
 
 
 def chosen_from(z: Tensor, temperature: float, top_p: float, order: str) -> Tensor:
@@ -123,23 +130,17 @@ def chosen_from(z: Tensor, temperature: float, top_p: float, order: str) -> Tens
     return probabilities(rescale(keep_nucleus(z, top_p), temperature))
 
 
-def _next_logits(model: Decoder, ids: list[int]) -> Tensor:
-    with torch.inference_mode():
-        return model(torch.tensor([ids]))[0, -1].clone()
-
-
-def _write(model: Decoder, tokenizer: Any, ids: list[int], choose: Any, generator: torch.Generator | None) -> tuple[list[str], list[float]]:
-    """WRITTEN further tokens, each drawn from what `choose` makes of the logits; without a generator the likeliest."""
-    cache = model.new_cache()
-    tokens, shares, feed = [], [], ids
+def _write(model: Decoder, ids: list[int], choose: Callable[[Tensor], Tensor], generator: torch.Generator | None) -> Written:
+    """WRITTEN further tokens and the probability of each when it was chosen; without a generator always the likeliest."""
+    tokenizer, cache = checkpoints.load("toy_decoder").tokenizer, model.new_cache()
+    written, feed = [], ids
     with torch.inference_mode():
         for _ in range(WRITTEN):
             p = choose(model(torch.tensor([feed]), cache=cache)[0, -1])
             token = int(p.argmax()) if generator is None else int(draw(p, torch.rand(1, generator=generator)))
-            tokens.append(tokenizer.show(token))
-            shares.append(float(p[token]))
+            written.append((tokenizer.show(token), float(p[token])))
             feed = [token]
-    return tokens, shares
+    return written
 
 
 def figures(result: Result) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _sweep(result: Result) -> Swept:
         stops=TEMPERATURES,
         frames=np.array([[_others(p, result.likeliest)] for p in each]),
         kind="bars",
-        x=[*result.names, "others"],
+        x=[*(name.strip() or name for name in result.names), "others"],
         x_title="token, likeliest first",
         y_title="probability",
         says=sentences,
@@ -194,14 +195,15 @@ def _entropy(result: Result) -> Any:
 def _drawn(result: Result) -> Any:
     shares = torch.bincount(result.drawn, minlength=len(result.p)).double() / len(result.drawn)
     labels = [f"{place}: {name.strip() or '␣'}" for place, name in enumerate(result.names, 1)]
-    series = {"probability": _others(result.p, result.likeliest), f"share of {len(result.drawn):,} draws": _others(shares, result.likeliest)}
+    series = {"probability": _others(result.p, result.likeliest), "share drawn": _others(shares, result.likeliest)}
     return bars([*labels, "others"], series, x_axis=axis("token, likeliest first"), y_axis=axis("share"))
 
 
 def _written(result: Result) -> TokenStrip:
     rows = [Strip("your text" + (f", its last {CONTEXT} tokens" if result.cut else ""), result.prompt)]
-    for how, (tokens, shares) in result.written.items():
-        rows.append(Strip(how, tokens, values=shares, marks=[f"{share:.2f}" for share in shares]))
+    for how, written in result.written.items():
+        shares = [share for _, share in written]
+        rows.append(Strip(how, [token for token, _ in written], values=shares, marks=[f"{share:.2f}" for share in shares]))
     return TokenStrip(rows, value_name="probability when chosen")
 
 
@@ -304,8 +306,7 @@ def _alive_at_one(result: Result) -> int:
 def verify() -> list[Check]:
     from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
-    model, tokenizer, _ = checkpoints.load("toy_decoder")
-    rows = torch.stack([_next_logits(model, tokenizer.encode(text)) for text in SAMPLES.values()])
+    rows = torch.stack([_read(text)[1] for text in SAMPLES.values()])
 
     def largest(ours: Any, theirs: Any) -> float:
         return max((ours(z) - theirs(z[None])[0]).abs().max().item() for z in rows)

@@ -1,0 +1,95 @@
+"""Fit search's weights on the "fit" part of the question set: python -m tests.fit_search [--write]
+
+Ranking: a softmax over topics whose scores are a weighted sum of features (listwise logistic regression). Evidence: a
+logistic model that tells answerable questions from the others. Both with a ridge, both by Newton's or gradient steps in
+NumPy. The "report" part of the questions is only ever reported.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from backend import search, store
+from backend.search import FEATURES, Index, evidence, find, fresh
+from models import minilm
+
+QUESTIONS = Path(__file__).parent / "samples" / "questions.jsonl"
+WEIGHTS = Path(search.__file__).parent / "search_weights.json"
+RIDGE, STEPS = 0.02, 3000
+EVIDENCE_RIDGE = 0.02
+ANSWERED = 0.95  # share of the answerable questions that are to be answered
+
+
+def read_questions(part: str = "") -> list[dict]:
+    rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    return [row for row in rows if part in ("", row["part"])]
+
+
+def fit_ranking(examples: list[tuple[np.ndarray, list[int]]]) -> np.ndarray:
+    """Weights that make the right topics likely; all are kept at 0 or above, since every feature speaks for its topic."""
+    weights = np.ones(len(FEATURES))
+    first, second = np.zeros_like(weights), np.zeros_like(weights)
+    for step in range(1, STEPS + 1):
+        gradient = RIDGE * weights / 10
+        for features, right in examples:
+            scores = features @ weights
+            share = np.exp(scores - scores.max())
+            share /= share.sum()
+            wanted = share[right] / share[right].sum()
+            gradient += (share @ features - wanted @ features[right]) / len(examples)
+        first, second = 0.9 * first + 0.1 * gradient, 0.99 * second + 0.01 * gradient**2
+        weights -= 0.05 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
+        weights = np.maximum(weights, 0)
+    return weights
+
+
+def fit_evidence(rows: np.ndarray, answerable: np.ndarray) -> np.ndarray:
+    """Logistic regression with a ridge by Newton's method; the last column is the bias."""
+    x = np.hstack([rows, np.ones((len(rows), 1))])
+    importance = np.where(answerable, 0.5 / answerable.mean(), 0.5 / (1 - answerable.mean()))
+    ridge = EVIDENCE_RIDGE * len(rows) * np.diag([*[1.0] * rows.shape[1], 0.0])
+    weights = np.zeros(x.shape[1])
+    for _ in range(60):
+        chance = 1 / (1 + np.exp(-x @ weights))
+        slope = x.T @ (importance * (chance - answerable)) + ridge @ weights
+        curve = (x * (importance * chance * (1 - chance))[:, None]).T @ x + ridge
+        weights -= np.linalg.solve(curve + 1e-9 * np.eye(len(curve)), slope)
+    return weights
+
+
+def main() -> None:
+    engine = store.open_engine()
+    with store.reading(engine) as session:
+        index: Index = fresh(session)
+        fit = read_questions("fit")
+        found = {row["id"]: find(session, index, row["question"], embed=minilm.embed) for row in fit}
+        examples = [(found[row["id"]].features.astype(float), [index.number[slug] for slug in row["topics"]]) for row in fit if row["topics"]]
+        ranking = fit_ranking(examples)
+        write(dict(zip(FEATURES, ranking.round(3).tolist())), {}, 0.5, 0.1)
+        signs = [evidence(session, index, find(session, index, row["question"], embed=minilm.embed)) for row in fit]
+    names = list(next(sign for sign in signs if sign))
+    rows = np.array([[sign.get(name, 0.0) for name in names] for sign in signs])
+    answerable = np.array([bool(row["topics"]) for row in fit])
+    weights = fit_evidence(rows, answerable)
+    chance = 1 / (1 + np.exp(-(np.hstack([rows, np.ones((len(rows), 1))]) @ weights)))
+    answer_from = float(np.quantile(chance[answerable], 1 - ANSWERED))
+    far = np.array([row["kind"] == "off" for row in fit])
+    related_from = min(float(np.quantile(chance[far], 0.95)), 0.9 * answer_from)
+    write(dict(zip(FEATURES, ranking.round(3).tolist())), dict(zip([*names, "bias"], weights.round(3).tolist())), round(answer_from, 4), round(related_from, 4))
+
+
+def write(ranking: dict[str, float], signs: dict[str, float], answer_from: float, related_from: float) -> None:
+    count = len(read_questions("fit"))
+    provenance = f"python -m tests.fit_search on the {count} questions of part 'fit' in tests/samples/questions.jsonl"
+    told = {"provenance": provenance, "ranking": ranking, "evidence": signs, "answer_from": answer_from, "related_from": related_from}
+    target = WEIGHTS if "--write" in sys.argv else Path("/dev/stdout")
+    target.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    search.weights.cache_clear()
+
+
+if __name__ == "__main__":
+    main()
