@@ -85,7 +85,7 @@ def _with_gaps(prompt: str, show: Callable[[int, str], str]) -> str:
 _ID = re.compile(r"(?:^|\s)\^(\S*)$")
 _GOOD_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _TERM = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])(?:\s+|$)")
+_ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])(?: {1,4}(?! )| |\t|$)")  # five spaces and more are one, and code
 _BOX = re.compile(r"\[([ xX])\](?:\s|$)")
 _LINES_UNDER = ("aka", "tags", "points")
 LONGEST_ID = 120

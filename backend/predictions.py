@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from backend.tables import Prediction
+from backend.cards import Card as WrittenCard
+from backend.cards import write_card
+from backend.questions import Question
+from backend.review import follow_content
+from backend.sync import card_row
+from backend.tables import Card, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +56,17 @@ def experiments_tried(session: Session, *, learner: int) -> dict[str, int]:
     for predicted in list_predictions(session, learner=learner):
         tried.setdefault(predicted.lab, set()).add(predicted.experiment)
     return {lab: len(names) for lab, names in tried.items()}
+
+
+def is_kept(session: Session, *, card: str) -> bool:
+    return session.get(Card, card) is not None
+
+
+def keep_as_card(session: Session, *, learner: int, card: str, topic: str, question: Question, at: int) -> None:
+    """An experiment's question as the learner's own card in the lab's topic. Keeping it twice changes nothing."""
+    if is_kept(session, card=card):
+        return
+    written = WrittenCard(card, question)
+    session.add(card_row(written, block=card, source=write_card(written), topic=topic, owner=learner))
+    session.flush()
+    follow_content(session, learner=learner, at=at)

@@ -22,7 +22,6 @@ from screens.parts import desk
 from screens.parts.lab_gallery import lab_gallery
 from screens.parts.lab_view import draw_lab, recorded_badge
 
-
 HERE = Path(__file__).parent
 
 

@@ -10,15 +10,19 @@ Everything here is an address: /read, /read?topic=slug (&section=anchor), /read?
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import streamlit as st
+from sqlmodel import col, select
 
-from backend import store
-from backend.cards import Card
+from backend import review, store
+from backend.cards import Card, showings
 from backend.markup import linked
+from backend.memory import Grade
 from backend.notes import Callout, CardPart, Erratum, Note, Part, Prose, read_note
-from backend.tables import Topic
+from backend.settings import read_settings
+from backend.tables import LearnerCard, Topic
 from backend.topics import Standing, TopicLine, backlinks, by_track, errata, glossary, leads_to, list_topics, nearest, neighbours, standings
 from screens.parts import desk
 from screens.parts.card_face import back, front
@@ -56,13 +60,26 @@ def topic_page(slug: str, topics: Sequence[TopicLine], known: Mapping[str, Stand
         place = [topic.slug for topic in track].index(slug) + 1
         st.markdown(f"[{desk.track_title(note.track)}](/read) · {place} of {len(track)}")
         st.title(linked(note.title, titles.get), anchor=False)
-        draw_parts(note, titles)
+        body(note, titles)
         foot(slug, topics, note)
     with rail, st.container(key="rail"):
         rail_links(note, topics, known)
 
 
-def draw_parts(note: Note, titles: Mapping[str, str]) -> None:
+@st.fragment
+def body(note: Note, titles: Mapping[str, str]) -> None:
+    """The note with its cards; grading one draws only this part again."""
+    cards = inline_cards(note)
+    draw_parts(note, titles, cards)
+    missed = [card for card in note.cards if card.id in st.session_state.get("missed-inline", ())]
+    if missed:
+        st.subheader("Once more", anchor=False)
+        st.markdown("What you missed on this page, before you leave it:")
+        for card in missed:
+            draw_card(card, titles, cards[card.id], again=True)
+
+
+def draw_parts(note: Note, titles: Mapping[str, str], cards: Mapping[str, Inline]) -> None:
     """The note from top to bottom; parts of one section share a container that an address can point at."""
     sections: dict[str, list[Part]] = {}
     for part in note.parts:
@@ -70,7 +87,10 @@ def draw_parts(note: Note, titles: Mapping[str, str]) -> None:
     for anchor, parts in sections.items():
         with st.container(key=f"section-{anchor or 'top'}"):
             for number, part in enumerate(parts):
-                draw_part(part, titles, key=f"{anchor}-{number}")
+                if isinstance(part, CardPart):
+                    draw_card(part.card, titles, cards[part.card.id])
+                else:
+                    draw_part(part, titles, key=f"{anchor}-{number}")
 
 
 def section_of(part: Part) -> str:
@@ -81,8 +101,6 @@ def draw_part(part: Part, titles: Mapping[str, str], *, key: str) -> None:
     match part:
         case Prose():
             st.markdown(linked(part.markdown, titles.get))
-        case CardPart():
-            draw_card(part.card, titles)
         case Erratum():
             with st.container(key=f"erratum-{key}"):
                 st.markdown(linked(erratum_text(part.said, part.right, part.source), titles.get))
@@ -95,12 +113,52 @@ def erratum_text(said: str, right: str, source: str) -> str:
     return f"**Often said:** {said}\n\n**Right:** {right}\n\n*{source}*"
 
 
-def draw_card(card: Card, titles: Mapping[str, str]) -> None:
+@dataclass(frozen=True)
+class Inline:
+    """Where the cards of one block stand: a sentence with two gaps is two cards that are answered together here."""
+
+    showings: tuple[tuple[str, int], ...]  # card and the number of its showing, for those that may be graded now
+    word: str  # what is said instead of buttons when there is nothing to grade
+
+
+def inline_cards(note: Note) -> dict[str, Inline]:
+    """Cards that are new or due may be graded where they stand; the others say when they come back."""
+    at, learner, found = store.now(), desk.learner(), {}
+    with store.reading(desk.engine()) as session:
+        today = review.today_of(read_settings(session, learner=learner), at)
+        ids = [shown.id for card in note.cards for shown in showings(card)]
+        states = {row.card: row for row in session.exec(select(LearnerCard).where(LearnerCard.learner == learner, col(LearnerCard.card).in_(ids)))}
+    for card in note.cards:
+        rows = [states[shown.id] for shown in showings(card) if shown.id in states]
+        open_now = [row for row in rows if not row.suspended and (row.state == 0 or row.due_day <= today)]
+        days = min((row.due_day - today for row in rows if row.state), default=0)
+        found[card.id] = Inline(tuple((row.card, row.events) for row in open_now), "" if open_now or not rows else f"Comes back in {days} d")
+    return found
+
+
+def grade_inline(block: str, shown: tuple[tuple[str, int], ...], grade: Grade) -> None:
+    """A first exposure in the text: it enters the schedule like any grade, one transaction for each card."""
+    for card, number in shown:
+        with store.writing(desk.engine()) as session:
+            review.record_grade(session, learner=desk.learner(), card=card, showing=number, grade=grade, at=store.now(), round="read")
+    missed = st.session_state.setdefault("missed-inline", set())
+    (missed.add if grade == Grade.AGAIN else missed.discard)(block)
+
+
+def draw_card(card: Card, titles: Mapping[str, str], inline: Inline, *, again: bool = False) -> None:
     """The question, and the answer on demand: it opens in the browser, without a round trip."""
-    with st.container(key=f"card-{card.id}"):
+    place = "again-" if again else ""
+    with st.container(key=f"card-{place}{card.id}"):
         st.markdown(linked(front(card.question), titles.get))
         with st.expander("Answer"):
             st.markdown(linked(back(card.question), titles.get))
+            if inline.showings:
+                with st.container(horizontal=True):
+                    for label, grade in (("Forgot", Grade.AGAIN), ("Knew it", Grade.GOOD)):
+                        key = f"{label[0]}-{place}{card.id}-{inline.showings[0][1]}"
+                        st.button(label, key=key, on_click=grade_inline, args=(card.id, inline.showings, grade))
+            elif inline.word:
+                st.caption(inline.word)
 
 
 def rail_links(note: Note, topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:

@@ -14,8 +14,8 @@ from backend import review, store
 from backend.backups import back_up, list_backups, restore
 from backend.settings import SETTINGS, Setting, SettingError, change_setting, read_settings, reset_setting
 from screens.parts import desk
-from screens.parts.memory_fit import offer_fit
 from screens.parts.exam_plan import offer_exam_plan
+from screens.parts.memory_fit import offer_fit
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 PERCENT = {"desired_retention"}

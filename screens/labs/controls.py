@@ -101,7 +101,7 @@ class Stops(Described):
     stops: tuple[int | float, ...]
     unit: str = ""
 
-    def __init__(self, *stops: int | float, label: str = "", help: str = "", unit: str = "") -> None:  # noqa: A002
+    def __init__(self, *stops: int | float, label: str = "", help: str = "", unit: str = "") -> None:
         if len(stops) < 2 or list(stops) != sorted(set(stops)):
             raise ValueError(f"Stops needs at least two rising numbers, got {stops}")
         for name, value in (("stops", stops), ("label", label), ("help", help), ("unit", unit)):
@@ -129,7 +129,7 @@ class Choice(Described):
 
     options: tuple[tuple[Value, str], ...]  # value and label
 
-    def __init__(self, *options: Value | dict[str, str], label: str = "", help: str = "") -> None:  # noqa: A002
+    def __init__(self, *options: Value | dict[str, str], label: str = "", help: str = "") -> None:
         pairs: tuple[tuple[Value, str], ...]
         if len(options) == 1 and isinstance(options[0], dict):
             pairs = tuple(options[0].items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import streamlit as st
 
 from backend import store
-from backend.questions import Form, Mark, Option, Question, mark, to_dict
-from backend.review import follow_content
-from backend.tables import Card
+from backend.predictions import is_kept, keep_as_card
+from backend.questions import Form, Mark, Option, Question, mark
 from screens.labs import Experiment, Lab
 from screens.parts import desk
 from screens.parts.card_face import back, front
@@ -84,42 +82,24 @@ def card_id(lab: Lab, number: int) -> str:
 
 def kept_experiment(lab: Lab, number: int) -> bool:
     with store.reading(desk.engine()) as session:
-        return session.get(Card, card_id(lab, number)) is not None
+        return is_kept(session, card=card_id(lab, number))
 
 
 def keep_experiment(lab: Lab, experiment: Experiment, number: int) -> None:
-    """The experiment's question as the learner's own card, in the lab's topic. Keeping it twice changes nothing."""
-    question = as_question(lab, experiment)
-    source = experiment_source(experiment, card_id(lab, number))
     with store.writing(desk.engine()) as session:
-        if session.get(Card, card_id(lab, number)) is None:
-            session.add(
-                Card(
-                    id=card_id(lab, number), block=card_id(lab, number), topic=lab.entry.topic, form=question.form.value, source=source,
-                    question=to_dict(question), plain=f"{experiment.title} {experiment.ask}", sha=hashlib.sha256(source.encode()).hexdigest(),
-                    owner=desk.learner(),
-                )  # fmt: skip
-            )
-            session.flush()
-            follow_content(session, learner=desk.learner(), at=store.now())
+        keep_as_card(
+            session, learner=desk.learner(), card=card_id(lab, number), topic=lab.entry.topic, question=as_question(experiment), at=store.now()
+        )
 
 
-def as_question(lab: Lab, experiment: Experiment) -> Question:
-    tempting = experiment.tempting or {}
-    options = tuple(
-        Option(text, right=index == experiment.right, why=experiment.why if index == experiment.right else tempting.get(index, ""))
-        for index, text in enumerate(experiment.options)
-    )
-    return Question(
-        form=Form.CHOICE, prompt=experiment.ask, answer=experiment.why, options=options, lab=lab.slug, settings=dict(experiment.settings)
-    )  # fmt: skip
-
-
-def experiment_source(experiment: Experiment, card: str) -> str:
-    """The same as Markdown, in the grammar of the notes."""
-    tempting = experiment.tempting or {}
-    items = []
-    for index, text in enumerate(experiment.options):
-        why = experiment.why if index == experiment.right else tempting.get(index, "")
-        items.append(f"- [{'x' if index == experiment.right else ' '}] {text}" + (f"\n  {why}" if why else ""))
-    return f"Q: {experiment.ask} ^{card}\n\n" + "\n".join(items) + f"\n\nA: {experiment.why}\n"
+def as_question(experiment: Experiment) -> Question:
+    """With four options a choice, as notes have them; with fewer the same in prose, since a card must stand without its lab."""
+    if len(experiment.options) == 4:
+        tempting = experiment.tempting or {}
+        options = tuple(
+            Option(text, right=index == experiment.right, why=experiment.why if index == experiment.right else tempting.get(index, ""))
+            for index, text in enumerate(experiment.options)
+        )
+        return Question(form=Form.CHOICE, prompt=experiment.ask, options=options)
+    right = experiment.options[experiment.right].rstrip(".")
+    return Question(form=Form.PROSE, prompt=experiment.ask, answer=f"{right}. {experiment.why}")
