@@ -10,7 +10,7 @@ Nothing a person types is ever put into the SQL text. A line that cannot be read
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from backend.memory import DEFAULT_PARAMETERS, Phase, exact_interval, retrievability, study_day
 from backend.settings import read_settings
+from backend.statements import Statement
 
 
 class QueryError(ValueError):
@@ -30,14 +31,19 @@ FILTERS = ("track", "topic", "tag", "is", "prop", "rated", "added", "flag")
 _TOKEN = re.compile(r'\s*(?:(?P<open>\()|(?P<close>\))|(?P<minus>-(?=\S))|(?P<term>(?:[^\s()"]*"[^"]*"|[^\s()"]+)))')
 
 
-def compile_query(query: str, *, today: int, parameters: Sequence[float] = DEFAULT_PARAMETERS) -> tuple[str, dict[str, Any]]:
-    """The condition on `lc` (learner_card) and `c` (card), and its values; an empty query gives an empty condition."""
+def compile_query(
+    query: str, *, today: int, parameters: Sequence[float] = DEFAULT_PARAMETERS, is_rare: Callable[[str], bool] = lambda words: False
+) -> tuple[str, dict[str, Any]]:
+    """The condition on `lc` (learner_card) and `c` (card), and its values; an empty query gives an empty condition.
+
+    `is_rare` says of words whether few enough cards hold them that the index of words is the shorter way (`rare_words`).
+    """
     if len(query) > LONGEST:
         raise QueryError(f"The search has {len(query)} characters; {LONGEST} is the most.")
     tokens = _tokens(query)
     if not tokens:
         return "", {}
-    reader = _Reader(tokens, today, parameters)
+    reader = _Reader(tokens, today, parameters, is_rare)
     condition = reader.alternatives(0)
     if reader.place < len(tokens):
         raise QueryError("There is a ) without a ( before it.")
@@ -65,6 +71,7 @@ class _Reader:
     tokens: list[tuple[str, str]]
     today: int
     parameters: Sequence[float]
+    is_rare: Callable[[str], bool]
     values: dict[str, Any] = field(default_factory=dict)
     place: int = 0
 
@@ -123,6 +130,8 @@ class _Reader:
     def words(self, words: str) -> str:
         if not words.strip():
             raise QueryError("There is nothing between the quotes.")
+        if self.is_rare(words):
+            return f"lc.card IN (SELECT card FROM card_words WHERE card_words MATCH {self.bind(phrase(words))})"
         return f"c.plain LIKE {self.bind(like(words))} ESCAPE '\\'"
 
     def filter_track(self, value: str) -> str:
@@ -135,16 +144,17 @@ class _Reader:
         return f"""CAST(c.tags AS TEXT) LIKE {self.bind(like(f'"{value}"'))} ESCAPE '\\'"""
 
     def filter_is(self, value: str) -> str:
-        no, today = self.bind(False), self.bind(self.today)
+        no, yes, today = self.bind(False), self.bind(True), self.bind(self.today)
+        either = f"lc.suspended IN ({no}, {yes}) AND"  # always true, and lets the index of states be used
         states = {
-            "new": "lc.state = 0",
-            "learning": "lc.state IN (1, 3)",
-            "review": "lc.state = 2",
-            "leech": f"lc.leech <> {no}",
+            "new": f"({either} lc.state = 0)",
+            "learning": f"({either} lc.state IN (1, 3))",
+            "review": f"({either} lc.state = 2)",
+            "leech": "lc.leech",
             "flagged": "lc.flag > 0",
-            "suspended": f"lc.suspended <> {no}",
+            "suspended": f"lc.suspended = {yes}",
             "buried": f"lc.buried_day = {today}",
-            "misconception": f"lc.misconception <> {no}",
+            "misconception": "lc.misconception",
             "due": f"(lc.suspended = {no} AND lc.state IN (1, 2, 3) AND lc.due_day <= {today} AND lc.buried_day <> {today})",
         }
         if value.lower() not in states:
@@ -179,9 +189,8 @@ class _Reader:
             raise QueryError(f"“rated:{value}” should read like rated:7 (the last 7 days) or rated:7:1 (graded Again in them).")
         since = self.bind(self.today - int(match.group(1)))
         grade = f" AND e.grade = {self.bind(int(match.group(2)))}" if match.group(2) else ""
-        return f"""(lc.last_day > {since} AND EXISTS (SELECT 1 FROM event e WHERE e.learner = lc.learner AND e.card = lc.card AND e.kind = 'grade'
-            AND e.day > {since}{grade} AND NOT EXISTS (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo'
-            AND u.value = e.id)))"""
+        return f"""lc.card IN (SELECT e.card FROM event e WHERE e.learner = :learner AND e.kind = 'grade' AND e.day > {since}{grade}
+            AND NOT EXISTS (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id))"""
 
     def filter_added(self, value: str) -> str:
         if not re.fullmatch(r"\d{1,5}", value):
@@ -198,6 +207,48 @@ def like(words: str) -> str:
     """A pattern that finds these very characters anywhere."""
     return "%" + re.sub(r"([\\%_])", r"\\\1", words) + "%"
 
+
+def phrase(words: str) -> str:
+    """The same for the index of words, as one quoted phrase."""
+    return '"' + words.replace('"', '""') + '"'
+
+
+# --- the index of words ----------------------------------------------------------------------------------------------
+
+FEW = 500  # cards: below that the index leads to them faster than looking at one card after the other
+
+
+def index_words(session: Session) -> None:
+    """Bring the index of the cards' words up to date. It follows from the cards, and only SQLite has it."""
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        return
+    connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS card_words_row (id INTEGER PRIMARY KEY, card TEXT UNIQUE NOT NULL, words TEXT NOT NULL)")
+    how = "content='card_words_row', content_rowid='id', tokenize='trigram'"
+    connection.exec_driver_sql(f"CREATE VIRTUAL TABLE IF NOT EXISTS card_words USING fts5(card UNINDEXED, words, {how})")
+    changed = "FROM card c LEFT JOIN card_words_row r ON r.card = c.id WHERE r.words IS NOT c.plain"
+    old = f"SELECT 'delete', r.id, r.card, r.words {changed} AND r.id IS NOT NULL"
+    connection.exec_driver_sql(f"INSERT INTO card_words (card_words, rowid, card, words) {old}")
+    last = connection.exec_driver_sql("SELECT COALESCE(MAX(id), 0) FROM card_words_row").scalar_one()
+    connection.exec_driver_sql(f"INSERT OR REPLACE INTO card_words_row (card, words) SELECT c.id, c.plain {changed}")
+    connection.exec_driver_sql("INSERT INTO card_words (rowid, card, words) SELECT id, card, words FROM card_words_row WHERE id > ?", (last,))
+
+
+def rare_words(session: Session) -> Callable[[str], bool]:
+    """Whether at most a few cards hold these words; never, where there is no index or the words are too short for it."""
+    connection = session.connection()
+    indexed = connection.dialect.name == "sqlite" and _INDEXED.row(session, {}) is not None
+
+    def is_rare(words: str) -> bool:
+        if not indexed or len(words) < 3:
+            return False
+        return _HOLDING.value(session, {"words": phrase(words), "few": FEW}) < FEW
+
+    return is_rare
+
+
+_INDEXED = Statement("SELECT 1 FROM sqlite_master WHERE name = 'card_words'")
+_HOLDING = Statement("SELECT COUNT(*) FROM (SELECT 1 FROM card_words WHERE card_words MATCH :words LIMIT :few)")
 
 # --- finding ---------------------------------------------------------------------------------------------------------
 
@@ -219,17 +270,15 @@ class FoundCard:
     misconception: bool
 
 
-def find_cards(session: Session, *, learner: int, at: int, query: str, limit: int = 50, beyond: str = "") -> list[FoundCard]:
-    """The first `limit` cards that the query finds, by id; `beyond` is the last id of the page before."""
+def find_cards(session: Session, *, learner: int, at: int, query: str, limit: int = 50, offset: int = 0) -> list[FoundCard]:
+    """`limit` cards that the query finds, after the first `offset`: in the order in which they are found, which is quickest."""
     settings = read_settings(session, learner=learner)
     today = study_day(at, time_zone=settings.time_zone, rollover_hour=settings.rollover_hour)
-    condition, values = compile_query(query, today=today, parameters=settings.parameters)
-    connection = session.connection()
+    condition, values = compile_query(query, today=today, parameters=settings.parameters, is_rare=rare_words(session))
     sql = f"""SELECT lc.card, lc.topic, lc.state, lc.due_day, lc.last_day, lc.stability, lc.difficulty, lc.lapses, lc.reps, lc.flag,
         lc.suspended, lc.leech, lc.misconception FROM learner_card lc JOIN card c ON c.id = lc.card
-        WHERE lc.learner = :learner AND lc.card > :beyond AND lc.topic <> ''{f" AND {condition}" if condition else ""}
-        ORDER BY lc.card LIMIT :limit"""
-    rows = connection.execute(text(sql), {"learner": learner, "beyond": beyond, "limit": limit} | values).all()
+        WHERE lc.learner = :learner AND lc.topic <> ''{f" AND {condition}" if condition else ""} LIMIT :limit OFFSET :offset"""
+    rows = session.connection().execute(text(sql), {"learner": learner, "limit": limit, "offset": offset} | values).all()
     recalls = retrievability([row.stability for row in rows], [today - row.last_day for row in rows], settings.parameters).tolist()
     return [
         FoundCard(
@@ -245,7 +294,7 @@ def count_cards(session: Session, *, learner: int, at: int, query: str) -> int:
     """How many cards the query finds."""
     settings = read_settings(session, learner=learner)
     today = study_day(at, time_zone=settings.time_zone, rollover_hour=settings.rollover_hour)
-    condition, values = compile_query(query, today=today, parameters=settings.parameters)
+    condition, values = compile_query(query, today=today, parameters=settings.parameters, is_rare=rare_words(session))
     sql = f"""SELECT COUNT(*) FROM learner_card lc JOIN card c ON c.id = lc.card
         WHERE lc.learner = :learner AND lc.topic <> ''{f" AND {condition}" if condition else ""}"""
     return session.connection().execute(text(sql), {"learner": learner} | values).scalar_one()

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Engine, text
+from sqlmodel import Session, select
 
 from backend.notes import check_tree, read_tree
+from backend.replay import check_states
+from backend.stats import check_sums
+from backend.tables import Learner
 
 
 def check_content(folder: Path, *, makers: Mapping[str, Sequence[str]]) -> list[str]:
@@ -24,4 +28,9 @@ def check_database(engine: Engine) -> list[str]:
         if engine.dialect.name == "sqlite":
             findings += [f"database: {row[0]}" for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
             findings += [f"database: a row of {row[0]} refers to a missing row of {row[2]}" for row in connection.execute(text("PRAGMA foreign_key_check"))]
+    with Session(engine) as session:
+        for learner in session.exec(select(Learner.id)).all():
+            assert learner is not None
+            findings += [f"learner {learner}: {mismatch}" for mismatch in check_states(session, learner=learner)]
+            findings += [f"learner {learner}: {finding}" for finding in check_sums(session, learner=learner)]
     return findings

@@ -370,7 +370,7 @@ def linked(markdown: str, title_of: Callable[[str], str | None]) -> str:
     document = parse(markdown)
     lines = list(document.lines)
     for block in document.blocks:
-        before: dict[tuple[int, str], int] = {}  # how often a link's text already stood on a table row, in its earlier cells
+        before: dict[int, str] = {}  # what the earlier cells of a table row hold
         edits: dict[int, list[tuple[int, int, str]]] = {}
         for line, container in inlines(block.tokens):
             _find_edits(lines, line, container, before, edits, title_of)
@@ -384,7 +384,7 @@ def _find_edits(
     lines: list[str],
     line: int,
     container: Token,
-    before: dict[tuple[int, str], int],
+    before: dict[int, str],
     edits: dict[int, list[tuple[int, int, str]]],
     title_of: Callable[[str], str | None],
 ) -> None:
@@ -396,13 +396,11 @@ def _find_edits(
             continue
         raw, start = f"[[{child.content}]]", child.meta["start"]
         row = max(index for index, begin in enumerate(starts) if begin <= start)
-        nth = content.count(raw, starts[row], start) + before.get((line + row, raw), 0)
+        nth = content.count(raw, starts[row], start) + before.get(line + row, "").count(raw)
         place = _nth(lines[line + row], (raw, raw.replace("|", "\\|")), nth)
         if place:
             edits.setdefault(line + row, []).append((*place, _markdown_link(link_from(child.content), title_of)))
-    for inner in {child.content for child in container.children or () if child.type == "wikilink"}:
-        raw = f"[[{inner}]]"
-        before[line, raw] = before.get((line, raw), 0) + content.count(raw)
+    before[line] = before.get(line, "") + content
 
 
 def _nth(line: str, spellings: tuple[str, ...], nth: int) -> tuple[int, int] | None:

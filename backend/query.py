@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from backend.formulas import spoken
+
 HERE = Path(__file__).parent
 LONGEST = 600  # characters of a question that are looked at
 LONGEST_NAME = 7  # words
 MOST_WORDS = 40
+COMMON = 2500  # words up to this rank are everyday English
 
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-_DOUBLED = re.compile(r"\\(?:sqrt|frac)\b")
+_COMMAND = re.compile(r"\\[A-Za-z]{2,}")
 
 STOP = frozenset(
     """a about after again all also am an and any anyone are as at be because been before being both but by can cannot could did do does doing don
@@ -55,6 +58,7 @@ class Query:
     text: str  # as typed, cut to size
     english: str  # what the encoder reads; empty when there is nothing for it
     words: tuple[str, ...]  # content words, lower case, in order
+    more: tuple[str, ...]  # what notes call some of them: looked for as well, never required
     pairs: tuple[str, ...]  # Chinese as pairs of characters
     names: Mapping[str, tuple[str, ...]]  # names of topics that stand in it -> topics
     corrected: Mapping[str, str]  # what was typed -> what it was taken for
@@ -77,7 +81,9 @@ def read_query(text: str, lexicon: Lexicon) -> Query:
     joined = [first + second for first, second in zip(words, words[1:]) if first + second in lexicon.vocabulary]
     names = mentioned(plain, lexicon.names) | chinese_mentioned(cleaned, lexicon.names)
     english = " ".join(plain.split()) if re.search(r"[A-Za-z]{2}|[A-Za-z0-9]", plain) else ""
-    return Query(cleaned, english, tuple(dict.fromkeys([*words, *joined]))[:MOST_WORDS], han_pairs(cleaned), names, corrected, unread)
+    own = tuple(dict.fromkeys([*words, *joined]))[:MOST_WORDS]
+    more = dict.fromkeys(term for word in own for term in content_words(everyday_words().get(word, "")) if term not in own)
+    return Query(cleaned, english, own, tuple(more), han_pairs(cleaned), names, corrected, unread)
 
 
 def clean(text: str) -> str:
@@ -85,7 +91,9 @@ def clean(text: str) -> str:
     cut = text[:LONGEST].encode("utf-8", "ignore").decode("utf-8")
     folded = unicodedata.normalize("NFKC", cut)
     shown = "".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in folded)
-    return " ".join(_DOUBLED.sub(lambda found: f" {found.group()[1:]} ", shown).replace("√", " sqrt ").split())
+    if _COMMAND.search(shown):  # a pasted formula is looked up the way notes have it beside their LaTeX
+        shown = spoken(shown.replace("$", " "))
+    return " ".join(shown.replace("√", " sqrt ").split())
 
 
 def content_words(text: str) -> list[str]:
@@ -180,9 +188,20 @@ def translate(text: str, names: Mapping[str, str]) -> tuple[str, float]:
 
 
 @cache
-def common_words() -> frozenset[str]:
-    """Everyday English: the words that head the encoder's own vocabulary, which is ordered by how often they occur."""
-    return frozenset((HERE / "common_words.txt").read_text(encoding="utf-8").split())
+def known_words() -> dict[str, int]:
+    """English words and their rank: the head of the encoder's own vocabulary, which is ordered by how often words occur."""
+    return {word: rank for rank, word in enumerate((HERE / "common_words.txt").read_text(encoding="utf-8").split())}
+
+
+def is_common(word: str) -> bool:
+    return known_words().get(word, COMMON) < COMMON
+
+
+@cache
+def everyday_words() -> dict[str, str]:
+    """What people say -> what notes call it."""
+    lines = (HERE / "everyday_words.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("\t") for line in lines)  # type: ignore[misc]
 
 
 def spelling(text: str, vocabulary: Collection[str]) -> dict[str, str]:
@@ -191,7 +210,7 @@ def spelling(text: str, vocabulary: Collection[str]) -> dict[str, str]:
         return {}
     found = {}
     for word in dict.fromkeys(all_words(text)):
-        if len(word) < 5 or word in vocabulary or word in common_words() or word in STOP or singular(word) in vocabulary or not word.isalpha():
+        if len(word) < 5 or word in vocabulary or word in known_words() or word in STOP or singular(word) in vocabulary or not word.isalpha():
             continue
         taken = split_in_two(word, vocabulary) or nearest_word(word, vocabulary)
         if taken:
@@ -201,7 +220,7 @@ def spelling(text: str, vocabulary: Collection[str]) -> dict[str, str]:
 
 def split_in_two(word: str, vocabulary: Collection[str]) -> str:
     """`finetuning` for `fine tuning`."""
-    for at in range(3, len(word) - 2):
+    for at in range(4, len(word) - 3):
         if word[:at] in vocabulary and word[at:] in vocabulary and word[:at] not in STOP:
             return f"{word[:at]} {word[at:]}"
     return ""

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import text
 from sqlmodel import Session
 
 from backend.memory import Floats, Grade, Ints, Phase, replay
 from backend.settings import read_settings
+from backend.statements import Statement
 
 KINDS = ("grade", "cram", "undo", "reschedule", "parameters", "suspend", "bury", "flag", "import")
 GRADE, CRAM, UNDO, RESCHEDULE, PARAMETERS, SUSPEND, BURY, FLAG, IMPORT = range(len(KINDS))
@@ -56,17 +56,16 @@ _SELECT = (
     "COALESCE(stability, 0.0), COALESCE(difficulty, 0.0), kind, card, CASE WHEN kind = 'import' THEN data END "
     "FROM event WHERE learner = :learner"
 )
-_ALL = text(_SELECT)
-_ONE = text(_SELECT + " AND card = :card")
+_ALL = Statement(_SELECT)
+_ONE = Statement(_SELECT + " AND card = :card")
 
 
 def read_log(session: Session, *, learner: int, cards: Sequence[str] | None = None) -> Log:
     """The events of all the learner's cards, or of some."""
-    connection = session.connection()
     if cards is not None and len(cards) <= 200:
-        rows = [row for card in cards for row in connection.execute(_ONE, {"learner": learner, "card": card}).cursor.fetchall()]
+        rows = [row for card in cards for row in _ONE.rows(session, {"learner": learner, "card": card})]
     else:
-        rows = list(connection.execute(_ALL, {"learner": learner}).cursor.fetchall())
+        rows = _ALL.rows(session, {"learner": learner})
         if cards is not None:
             wanted = set(cards)
             rows = [row for row in rows if row[16] in wanted]
@@ -174,7 +173,7 @@ _COLUMNS = (
     "state", "step", "stability", "difficulty", "due_day", "due_at", "last_day", "last_at", "reps", "lapses", "events",
     "suspended", "leech", "misconception", "buried_day", "flag",
 )  # fmt: skip
-_PUT_BACK = text(
+_PUT_BACK = Statement(
     f"UPDATE learner_card SET {', '.join(f'{name} = :{name}' for name in _COLUMNS if name != 'due_day')}, "
     f"due_day = CASE WHEN :state = 0 AND :due_day = {NOTHING} THEN due_day ELSE :due_day END WHERE learner = :learner AND card = :card"
 )
@@ -190,8 +189,7 @@ def put_back(session: Session, states: States, *, learner: int) -> None:
     rows = [
         {"learner": learner, "card": card} | {name: columns[name][place] for name in _COLUMNS} for place, card in enumerate(states.names) if card
     ]
-    if rows:
-        session.connection().execute(_PUT_BACK, rows)
+    _PUT_BACK.run(session, rows)
 
 
 # --- checking --------------------------------------------------------------------------------------------------------
@@ -238,10 +236,8 @@ def check_states(session: Session, *, learner: int, at_most: int = 100) -> list[
 def _stored(session: Session, *, learner: int) -> dict[str, np.ndarray]:
     whole = [name for name in _COLUMNS if name not in ("stability", "difficulty")]
     listed = ", ".join(f"COALESCE({name}, {NOTHING})" if name in ("due_at", "last_at") else name for name in whole)
-    rows = session.connection().execute(
-        text(f"SELECT {listed}, stability, difficulty, card FROM learner_card WHERE learner = :learner"), {"learner": learner}
-    )
-    columns = list(zip(*rows.cursor.fetchall(), strict=True)) or [()] * (len(whole) + 3)
+    rows = Statement(f"SELECT {listed}, stability, difficulty, card FROM learner_card WHERE learner = :learner").rows(session, {"learner": learner})
+    columns = list(zip(*rows, strict=True)) or [()] * (len(whole) + 3)
     stored = {name: np.array(columns[place], np.int64) for place, name in enumerate(whole)}
     stored["stability"], stored["difficulty"] = np.array(columns[-3], float), np.array(columns[-2], float)
     stored["card"] = columns[-1]  # type: ignore[assignment]
@@ -250,11 +246,11 @@ def _stored(session: Session, *, learner: int) -> dict[str, np.ndarray]:
 
 def read_grades(session: Session, *, learner: int) -> tuple[Ints, Ints, Ints]:
     """Every grade that stands (what was undone left out) as arrays card, day, grade: what a memory model is fitted to."""
-    rows = session.connection().execute(_GRADES, {"learner": learner}).cursor.fetchall()
+    rows = _GRADES.rows(session, {"learner": learner})
     codes: dict[str, int] = {}
     card = np.array([codes.setdefault(row[0], len(codes)) for row in rows], np.int64)
     return card, np.array([row[1] for row in rows], np.int64), np.array([row[2] for row in rows], np.int64)
 
 
-_GRADES = text("""SELECT card, day, grade FROM event e WHERE learner = :learner AND kind = 'grade' AND NOT EXISTS
+_GRADES = Statement("""SELECT card, day, grade FROM event e WHERE learner = :learner AND kind = 'grade' AND NOT EXISTS
     (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id) ORDER BY id""")

@@ -30,10 +30,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlmodel import Session
 
-from backend.card_search import compile_query
+from backend.card_search import compile_query, index_words, rare_words
 from backend.memory import (
     HOUR_MS,
     MINUTE_MS,
@@ -50,6 +50,7 @@ from backend.memory import (
 )  # fmt: skip
 from backend.replay import put_back, read_log, states_of
 from backend.settings import Settings, change_setting, read_settings
+from backend.statements import Statement
 from backend.stats import add_to_day
 
 Kind = Literal["due", "ahead", "cram", "missed", "flagged"]
@@ -177,16 +178,29 @@ SURE = 3  # confidence 1 guess, 2 think so, 3 sure
 
 def follow_content(session: Session, *, learner: int, at: int) -> None:
     """Bring the learner's cards in line with the content: new cards join in their order, moved ones move, orphaned ones rest."""
-    connection = session.connection()
-    today = today_of(read_settings(session, learner=learner), at)
-    connection.execute(_JOIN, {"learner": learner, "no": False, "today": today})
-    connection.execute(_MOVE, {"learner": learner})
-    places = [{"learner": learner, "topic": topic, "place": place * 10_000} for place, topic in enumerate(_topics_in_order(connection))]
-    if places:
-        connection.execute(_PLACE, places)
+    content = _content_stamp(session)
+    if _STAMP.value(session, {"learner": learner}) == content:
+        return
+    _JOIN.run(session, {"learner": learner, "no": False, "today": today_of(read_settings(session, learner=learner), at)})
+    _MOVE.run(session, {"learner": learner})
+    _PLACE.run(session, [{"learner": learner, "topic": topic, "place": place * 10_000} for place, topic in enumerate(_topics_in_order(session))])
+    index_words(session)
+    _KEEP_STAMP.run(session, {"learner": learner, "stamp": content})
 
 
-_JOIN = text("""
+def _content_stamp(session: Session) -> str:
+    """Changes when a card or topic joins, leaves, moves or is reworded."""
+    topics = _TOPICS.rows(session, {})
+    cards = [_CARDS.value(session, {}), _ORPHANS.value(session, {}), _REVISION.value(session, {}), *_FILES.rows(session, {})]
+    return json.dumps(blake2b(repr((topics, cards)).encode(), digest_size=12).hexdigest())
+
+
+_CARDS, _ORPHANS = Statement("SELECT COUNT(*) FROM card"), Statement("SELECT COUNT(*) FROM card WHERE orphaned_at IS NOT NULL")
+_REVISION, _FILES = Statement("SELECT MAX(id) FROM revision"), Statement("SELECT path, sha FROM source_file ORDER BY path")
+_STAMP = Statement("SELECT value FROM setting WHERE learner = :learner AND name = 'content'")
+_KEEP_STAMP = Statement("""INSERT INTO setting (learner, name, value) VALUES (:learner, 'content', :stamp)
+    ON CONFLICT (learner, name) DO UPDATE SET value = excluded.value""")
+_JOIN = Statement("""
     INSERT INTO learner_card (learner, card, topic, state, step, stability, difficulty, due_day, last_day, reps, lapses, events,
                               suspended, leech, misconception, buried_day, flag, added_day)
     SELECT :learner, card.id, card.topic, 0, 0, 0, 0, 0, 0, 0, 0, 0, :no, :no, :no, 0, 0, :today FROM card
@@ -194,16 +208,16 @@ _JOIN = text("""
       AND NOT EXISTS (SELECT 1 FROM learner_card WHERE learner_card.learner = :learner AND learner_card.card = card.id)
 """)
 _STANDS = "COALESCE((SELECT card.topic FROM card WHERE card.id = learner_card.card AND card.orphaned_at IS NULL), '')"
-_MOVE = text(f"UPDATE learner_card SET topic = {_STANDS} WHERE learner = :learner AND topic <> {_STANDS}")
-_PLACE = text("""
+_MOVE = Statement(f"UPDATE learner_card SET topic = {_STANDS} WHERE learner = :learner AND topic <> {_STANDS}")
+_PLACE = Statement("""
     UPDATE learner_card SET due_day = :place + (SELECT card.position FROM card WHERE card.id = learner_card.card)
-    WHERE learner = :learner AND state = 0 AND topic = :topic
+    WHERE learner = :learner AND suspended IN (0, 1) AND state = 0 AND topic = :topic
 """)
 
 
-def _topics_in_order(connection: Connection) -> list[str]:
+def _topics_in_order(session: Session) -> list[str]:
     """Topics in the order of the tracks, each after the topics it needs."""
-    needs = {slug: json.loads(wanted) if isinstance(wanted, str) else wanted for slug, wanted in connection.execute(_TOPICS)}
+    needs = {slug: json.loads(wanted) if isinstance(wanted, str) else wanted for slug, wanted in _TOPICS.rows(session, {})}
     order: dict[str, None] = {}
 
     def visit(slug: str, above: tuple[str, ...]) -> None:
@@ -219,7 +233,7 @@ def _topics_in_order(connection: Connection) -> list[str]:
     return list(order)
 
 
-_TOPICS = text("SELECT slug, needs FROM topic ORDER BY position, slug")
+_TOPICS = Statement("SELECT slug, needs FROM topic ORDER BY position, slug")
 
 
 class _Row(NamedTuple):
@@ -255,18 +269,20 @@ class _Row(NamedTuple):
 
 
 _ROW = "lc." + ", lc.".join(_Row._fields[:-1]) + ", c.block"
-_ONE = text(f"SELECT {_ROW} FROM learner_card lc JOIN card c ON c.id = lc.card WHERE lc.learner = :learner AND lc.card = :card")
+_ONE = Statement(f"SELECT {_ROW} FROM learner_card lc JOIN card c ON c.id = lc.card WHERE lc.learner = :learner AND lc.card = :card")
 
 
 def _row(session: Session, *, learner: int, card: str, at: int) -> _Row:
-    connection = session.connection()
-    found = connection.execute(_ONE, {"learner": learner, "card": card}).first()
-    if found is None and connection.execute(text("SELECT 1 FROM card WHERE id = :card"), {"card": card}).first():
+    found = _ONE.row(session, {"learner": learner, "card": card})
+    if found is None and _THERE.row(session, {"card": card}):
         follow_content(session, learner=learner, at=at)
-        found = connection.execute(_ONE, {"learner": learner, "card": card}).first()
+        found = _ONE.row(session, {"learner": learner, "card": card})
     if found is None:
         raise UnknownCard(f"There is no card {card!r}.")
     return _Row._make(found)
+
+
+_THERE = Statement("SELECT 1 FROM card WHERE id = :card")
 
 
 def today_of(settings: Settings, at: int) -> int:
@@ -279,25 +295,19 @@ def today_of(settings: Settings, at: int) -> int:
 
 def count_due(session: Session, *, learner: int, at: int) -> list[TrackCounts]:
     """Learning, due and new cards of every track, before the daily limits."""
-    connection, settings = session.connection(), read_settings(session, learner=learner)
-    today = today_of(settings, at)
+    today = today_of(read_settings(session, learner=learner), at)
     tracks: dict[str, list[int]] = {}
-    track_of: dict[str, str] = {}
-    for slug, track in connection.execute(_TRACKS):
-        track_of[slug] = track
-        tracks.setdefault(track, [0, 0, 0])
-    for column, where in enumerate((_LEARNING_BY_TOPIC, _DUE_BY_TOPIC, _NEW_BY_TOPIC)):
-        for topic, number in connection.execute(where, {"learner": learner, "today": today, "no": False}):
-            tracks.setdefault(track_of.get(topic, ""), [0, 0, 0])[column] += number
+    for track, *counts in _BY_TOPIC.rows(session, {"learner": learner, "today": today, "no": False}):
+        tracks[track] = [sum(pair) for pair in zip(tracks.get(track, (0, 0, 0)), counts, strict=True)]
     return [TrackCounts(track, *counts) for track, counts in tracks.items()]
 
 
-_TRACKS = text("SELECT slug, track FROM topic ORDER BY position, slug")
 _OPEN = "learner = :learner AND suspended = :no"
-_BY_TOPIC = "SELECT topic, COUNT(*) FROM learner_card WHERE " + _OPEN + " AND {} AND buried_day <> :today AND topic <> '' GROUP BY topic"
-_LEARNING_BY_TOPIC = text(_BY_TOPIC.format("state IN (1, 3) AND due_day <= :today"))
-_DUE_BY_TOPIC = text(_BY_TOPIC.format("state = 2 AND due_day <= :today"))
-_NEW_BY_TOPIC = text(_BY_TOPIC.format("state = 0"))
+# One short walk of the index for each topic: counting by GROUP BY would sort every due card first.
+_OF_TOPIC = f"SELECT COUNT(*) FROM learner_card WHERE {_OPEN} AND state = {{}} AND topic = slug AND buried_day <> :today"
+_SOON = f"({_OF_TOPIC} AND due_day <= :today)"
+_BY_TOPIC = Statement(f"""SELECT track, {_SOON.format(1)} + {_SOON.format(3)}, {_SOON.format(2)}, ({_OF_TOPIC.format(0)})
+    FROM topic ORDER BY position, slug""")
 
 
 def plan_round(session: Session, *, learner: int, at: int, scope: Scope = Scope()) -> Round:
@@ -324,13 +334,13 @@ def _left_today(session: Session, *, learner: int, today: int, settings: Setting
     """New cards and reviews that the day's limits still allow."""
     new_limit, review_limit = settings.limits(today)
     introduced, reviewed = 0, 0
-    for measure, bucket, reviews, new in session.connection().execute(_DONE, {"learner": learner, "today": today}):
+    for measure, bucket, reviews, new in _DONE.rows(session, {"learner": learner, "today": today}):
         introduced += new if measure == "day" else 0
         reviewed += reviews if measure == "answer" and bucket.startswith(("young", "mature")) else 0
     return max(0, new_limit - introduced), max(0, review_limit - reviewed)
 
 
-_DONE = text("SELECT measure, bucket, reviews, introduced FROM day_stat WHERE learner = :learner AND measure IN ('day', 'answer') AND day = :today")
+_DONE = Statement("SELECT measure, bucket, reviews, introduced FROM day_stat WHERE learner = :learner AND measure IN ('day', 'answer') AND day = :today")
 _NO_SIBLING_TODAY = """ AND (c.block = c.id OR NOT EXISTS (
     SELECT 1 FROM card s JOIN learner_card ls ON ls.learner = lc.learner AND ls.card = s.id
     WHERE s.block = c.block AND s.id <> c.id AND ls.reps > 0 AND ls.last_day = :today))"""
@@ -397,7 +407,9 @@ class _Choice:
         return [found[place] for place in shares[: len(found)].argsort()]
 
     def _select(self, where: str, order: str, limit: int | None = None) -> list[tuple[str, str]]:
-        condition, values = compile_query(self.scope.query, today=self.today, parameters=self.settings.parameters)
+        condition, values = compile_query(
+            self.scope.query, today=self.today, parameters=self.settings.parameters, is_rare=rare_words(self.session)
+        )
         hidden = "" if self.scope.kind in ("cram", "flagged") else " AND lc.suspended = :no AND lc.buried_day <> :today"
         sql = f"""SELECT lc.card, c.block FROM learner_card lc JOIN card c ON c.id = lc.card
             WHERE lc.learner = :learner AND lc.topic <> ''{hidden} AND {where}{f" AND {condition}" if condition else ""} ORDER BY {order}"""
@@ -451,14 +463,14 @@ def _learning(session: Session, *, learner: int, today: int, round: Round) -> li
     """Learning cards of today that belong to the round, with the moment at which each may come."""
     if round.scope.kind != "due":
         return []
-    rows = session.connection().execute(_CLOCK, {"learner": learner, "today": today, "no": False})
+    rows = _CLOCK.rows(session, {"learner": learner, "today": today, "no": False})
     if not round.scope.query:
         return [(card, due or 0) for card, due in rows]
     mine = round.waiting.union(round.cards)
     return [(card, due or 0) for card, due in rows if card in mine]
 
 
-_CLOCK = text(f"""SELECT card, due_at FROM learner_card WHERE {_OPEN} AND state IN (1, 3) AND due_day <= :today
+_CLOCK = Statement(f"""SELECT card, due_at FROM learner_card WHERE {_OPEN} AND state IN (1, 3) AND due_day <= :today
     AND buried_day <> :today AND topic <> '' ORDER BY due_at, card""")
 
 
@@ -516,14 +528,13 @@ def _chosen_days(
     session: Session, row: _Row, found: Mapping[Grade, Outcome], *, learner: int, today: int, settings: Settings, upto: Grade = Grade.EASY
 ) -> dict[Grade, int]:
     """The interval of each grade after fuzz and load balance; a better grade never comes back sooner."""
-    connection = session.connection()
 
     def load(first: int, last: int) -> dict[int, int]:
-        return dict(connection.execute(_LOAD, {"learner": learner, "no": False, "first": first, "last": last}).all())  # type: ignore[arg-type]
+        return dict(_LOAD.rows(session, {"learner": learner, "no": False, "first": first, "last": last}))
 
     def siblings(first: int, last: int) -> dict[int, int]:
         values = {"learner": learner, "block": row.block, "card": row.card, "first": first, "last": last}
-        return dict(connection.execute(_SIBLINGS, values).all())  # type: ignore[arg-type]
+        return dict(_SIBLINGS.rows(session, values))
 
     days: dict[Grade, int] = {}
     least = 0
@@ -538,8 +549,8 @@ def _chosen_days(
     return days
 
 
-_LOAD = text(f"SELECT due_day, COUNT(*) FROM learner_card WHERE {_OPEN} AND state = 2 AND due_day BETWEEN :first AND :last GROUP BY due_day")
-_SIBLINGS = text("""SELECT lc.due_day, COUNT(*) FROM card s JOIN learner_card lc ON lc.card = s.id AND lc.learner = :learner
+_LOAD = Statement(f"SELECT due_day, COUNT(*) FROM learner_card WHERE {_OPEN} AND state = 2 AND due_day BETWEEN :first AND :last GROUP BY due_day")
+_SIBLINGS = Statement("""SELECT lc.due_day, COUNT(*) FROM card s JOIN learner_card lc ON lc.card = s.id AND lc.learner = :learner
     WHERE s.block = :block AND s.id <> :card AND lc.state > 0 AND lc.due_day BETWEEN :first AND :last GROUP BY lc.due_day""")
 
 
@@ -593,7 +604,7 @@ def record_grade(
         "recall": None if outcome.recall is None else int(outcome.recall * 1_000_000),
     }  # fmt: skip
     number = append_event(session, event)
-    session.connection().execute(_AFTER_GRADE, {
+    _AFTER_GRADE.run(session, {
         "learner": learner, "card": card, "state": int(after.phase), "step": after.step, "stability": after.stability,
         "difficulty": after.difficulty, "due_day": due_day, "due_at": due_at, "last_day": today, "last_at": at, "lapses": lapses,
         "misconception": miss, "suspended": bool(row.suspended) or leech, "leech": bool(row.leech) or leech,
@@ -620,7 +631,7 @@ def _is_leech(lapses: int, limit: int) -> bool:
 def _record_cram(session: Session, row: _Row, event: dict[str, Any]) -> Recorded:
     event["kind"] = "cram"
     number = append_event(session, event)
-    session.connection().execute(_COUNT_EVENT, {"learner": event["learner"], "card": row.card})
+    _COUNT_EVENT.run(session, {"learner": event["learner"], "card": row.card})
     add_to_day(session, event)
     return Recorded("recorded", row.card, row.events + 1, Phase(row.state), row.due_day, row.due_at, event=number)
 
@@ -630,23 +641,22 @@ _EVENT_COLUMNS = (
     "stability", "difficulty", "before", "interval", "elapsed", "recall", "duration", "confidence", "seed", "round", "data",
 )  # fmt: skip
 _INSERT = f"INSERT INTO event ({', '.join(_EVENT_COLUMNS)}) VALUES ({', '.join(':' + name for name in _EVENT_COLUMNS)})"
-_APPEND, _APPEND_MANY = text(_INSERT + " RETURNING id"), text(_INSERT)
+_APPEND, _APPEND_MANY = Statement(_INSERT + " RETURNING id"), Statement(_INSERT)
 _EMPTY: dict[str, Any] = dict.fromkeys(_EVENT_COLUMNS) | {"hour": 0, "topic": "", "round": "", "data": "{}"}
-_AFTER_GRADE = text("""UPDATE learner_card SET state = :state, step = :step, stability = :stability, difficulty = :difficulty,
+_AFTER_GRADE = Statement("""UPDATE learner_card SET state = :state, step = :step, stability = :stability, difficulty = :difficulty,
     due_day = :due_day, due_at = :due_at, last_day = :last_day, last_at = :last_at, reps = reps + 1, lapses = :lapses, events = events + 1,
     misconception = :misconception, suspended = :suspended, leech = :leech WHERE learner = :learner AND card = :card""")
-_COUNT_EVENT = text("UPDATE learner_card SET events = events + 1 WHERE learner = :learner AND card = :card")
+_COUNT_EVENT = Statement("UPDATE learner_card SET events = events + 1 WHERE learner = :learner AND card = :card")
 
 
 def append_event(session: Session, event: dict[str, Any]) -> int:
     """Append one event and give back its id; it says its learner, card, seq, kind, at and day."""
-    return session.connection().execute(_APPEND, _EMPTY | event).scalar_one()
+    return _APPEND.value(session, _EMPTY | event)
 
 
 def append_many(session: Session, events: Sequence[dict[str, Any]]) -> None:
     """Append events that belong together."""
-    if events:
-        session.connection().execute(_APPEND_MANY, [_EMPTY | event for event in events])
+    _APPEND_MANY.run(session, [_EMPTY | event for event in events])
 
 
 # --- marks -----------------------------------------------------------------------------------------------------------
@@ -671,10 +681,10 @@ def flag(session: Session, *, learner: int, card: str, at: int, flag: int) -> No
 
 
 _MARKS = {
-    "bury": text("UPDATE learner_card SET buried_day = :value, events = events + 1 WHERE learner = :learner AND card = :card"),
-    "suspend": text("""UPDATE learner_card SET suspended = :truth, leech = CASE WHEN :truth = :yes THEN leech ELSE :no END, events = events + 1
+    "bury": Statement("UPDATE learner_card SET buried_day = :value, events = events + 1 WHERE learner = :learner AND card = :card"),
+    "suspend": Statement("""UPDATE learner_card SET suspended = :truth, leech = CASE WHEN :truth = :yes THEN leech ELSE :no END, events = events + 1
         WHERE learner = :learner AND card = :card"""),
-    "flag": text("UPDATE learner_card SET flag = :value, events = events + 1 WHERE learner = :learner AND card = :card"),
+    "flag": Statement("UPDATE learner_card SET flag = :value, events = events + 1 WHERE learner = :learner AND card = :card"),
 }
 
 
@@ -685,7 +695,7 @@ def _mark(session: Session, *, learner: int, card: str, at: int, kind: str, valu
     append_event(session, event)
     values: dict[str, Any] = {"learner": learner, "card": card}
     values |= {"truth": bool(value), "yes": True, "no": False} if kind == "suspend" else {"value": value}
-    session.connection().execute(_MARKS[kind], values)
+    _MARKS[kind].run(session, values)
 
 
 # --- undo ------------------------------------------------------------------------------------------------------------
@@ -693,12 +703,12 @@ def _mark(session: Session, *, learner: int, card: str, at: int, kind: str, valu
 
 def undo(session: Session, *, learner: int, at: int) -> Undone | None:
     """Take back the learner's last action that still stands; None when there is nothing left. The log keeps both."""
-    connection = session.connection()
-    found = _last_action(connection, learner)
+    found = _last_action(session, learner)
     if found is None:
         return None
     first, last = found
-    rows = [dict(row) for row in connection.execute(_ACTION, {"learner": learner, "first": first, "last": last}).mappings()]
+    events = _ACTION.rows(session, {"learner": learner, "first": first, "last": last})
+    rows = [dict(zip(("id", *_EVENT_COLUMNS), event, strict=True)) for event in events]
     numbers = next_numbers(session, learner=learner, cards=[row["card"] for row in rows])
     day = today_of(read_settings(session, learner=learner), at)
     common = {"learner": learner, "kind": "undo", "batch": first, "at": at, "day": day}
@@ -716,11 +726,11 @@ def undo(session: Session, *, learner: int, at: int) -> Undone | None:
     return Undone(rows[0]["kind"], tuple(row["card"] for row in rows if row["card"]), Grade(grade) if grade else None)
 
 
-def _last_action(connection: Connection, learner: int) -> tuple[int, int] | None:
+def _last_action(session: Session, learner: int) -> tuple[int, int] | None:
     """The first and last event of the latest action that was not undone. An undo leads back past what it undid."""
     before = 1 << 62
     while True:
-        found = connection.execute(_LATEST, {"learner": learner, "before": before}).first()
+        found = _LATEST.row(session, {"learner": learner, "before": before})
         if found is None:
             return None
         number, kind, batch = found
@@ -732,22 +742,22 @@ def _last_action(connection: Connection, learner: int) -> tuple[int, int] | None
             return (number if batch is None else batch), number
 
 
-_LATEST = text("SELECT id, kind, batch FROM event WHERE learner = :learner AND id < :before ORDER BY id DESC LIMIT 1")
-_ACTION = text("SELECT * FROM event WHERE learner = :learner AND id BETWEEN :first AND :last AND kind NOT IN ('undo', 'import')")
-_NUMBERS = text("SELECT card, events FROM learner_card WHERE learner = :learner")
-_NUMBER = text("SELECT events FROM learner_card WHERE learner = :learner AND card = :card")
-_NUMBER_OF_ALL = text("SELECT COALESCE(MAX(seq) + 1, 0) FROM event WHERE learner = :learner AND card = ''")
+# The plus keeps SQLite from choosing an index by learner and sorting everything under it: the newest ids are at the end of the table.
+_LATEST = Statement("SELECT id, kind, batch FROM event WHERE +learner = :learner AND id < :before ORDER BY id DESC LIMIT 1")
+_ACTION = Statement(f"SELECT id, {', '.join(_EVENT_COLUMNS)} FROM event WHERE +learner = :learner AND id BETWEEN :first AND :last AND kind NOT IN ('undo', 'import')")
+_NUMBERS = Statement("SELECT card, events FROM learner_card WHERE learner = :learner")
+_NUMBER = Statement("SELECT events FROM learner_card WHERE learner = :learner AND card = :card")
+_NUMBER_OF_ALL = Statement("SELECT COALESCE(MAX(seq) + 1, 0) FROM event WHERE learner = :learner AND card = ''")
 
 
 def next_numbers(session: Session, *, learner: int, cards: Sequence[str]) -> dict[str, int]:
     """The number that each card's next event gets; the empty name stands for the learner as a whole."""
-    connection = session.connection()
     if len(cards) > 200:
-        numbers: dict[str, int] = dict(connection.execute(_NUMBERS, {"learner": learner}).all())  # type: ignore[arg-type]
+        numbers: dict[str, int] = dict(_NUMBERS.rows(session, {"learner": learner}))
     else:
-        numbers = {card: connection.execute(_NUMBER, {"learner": learner, "card": card}).scalar_one() for card in cards if card}
+        numbers = {card: _NUMBER.value(session, {"learner": learner, "card": card}) for card in cards if card}
     if "" in cards:
-        numbers[""] = connection.execute(_NUMBER_OF_ALL, {"learner": learner}).scalar_one()
+        numbers[""] = _NUMBER_OF_ALL.value(session, {"learner": learner})
     return numbers
 
 
@@ -756,15 +766,14 @@ def next_numbers(session: Session, *, learner: int, cards: Sequence[str]) -> dic
 
 def summarise_round(session: Session, *, learner: int, round: str, at: int) -> Summary:
     """What a sitting came to. `round` is `Round.id`."""
-    connection, settings = session.connection(), read_settings(session, learner=learner)
-    today = today_of(settings, at)
-    rows = connection.execute(_OF_ROUND, {"learner": learner, "round": round, "today": today}).all()
+    today = today_of(read_settings(session, learner=learner), at)
+    rows = _OF_ROUND.rows(session, {"learner": learner, "round": round, "today": today})
     misses: dict[str, int] = {}
     for card, grade, *_ in rows:
         misses[card] = misses.get(card, 0) + (grade == Grade.AGAIN)
     known = [grade for _, grade, before, _, _ in rows if before == Phase.REVIEW]
-    waiting = connection.execute(_CLOCK, {"learner": learner, "today": today, "no": False}).all()
-    tomorrow = connection.execute(_LOAD, {"learner": learner, "no": False, "first": today + 1, "last": today + 1}).all()
+    waiting = _CLOCK.rows(session, {"learner": learner, "today": today, "no": False})
+    tomorrow = _LOAD.rows(session, {"learner": learner, "no": False, "first": today + 1, "last": today + 1})
     return Summary(
         graded=len(rows), cards=len(misses), passed=sum(grade > Grade.AGAIN for _, grade, *_ in rows), milliseconds=sum(row[3] or 0 for row in rows),
         retention=sum(grade > Grade.AGAIN for grade in known) / len(known) if known else None,
@@ -774,6 +783,6 @@ def summarise_round(session: Session, *, learner: int, round: str, at: int) -> S
     )  # fmt: skip
 
 
-_OF_ROUND = text("""SELECT card, grade, before, duration, value FROM event e
+_OF_ROUND = Statement("""SELECT card, grade, before, duration, value FROM event e
     WHERE learner = :learner AND day >= :today - 1 AND round = :round AND kind IN ('grade', 'cram') AND NOT EXISTS
     (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id) ORDER BY id""")

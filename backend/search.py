@@ -21,8 +21,8 @@ from sqlalchemy import func, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 
-from backend.passages import ANSWER, KINDS, NAME, QUESTION, SECTION, SENTENCE
-from backend.query import Lexicon, Query, all_words, common_words, name_key, read_query
+from backend.passages import ANSWER, KINDS, SECTION
+from backend.query import Lexicon, Query, all_words, content_words, is_common, name_key, read_query
 from backend.search_index import MODEL, WIDTH, Embed, count_pending
 from backend.tables import Passage, Topic, Vector
 
@@ -35,7 +35,7 @@ FEATURES = (
     "section_words", "answer_words",  # BM25 of the topic's best passage of this kind, over the best passage's
     "named",  # share of the question's weight that names of the topic in it cover
     "covered",  # share of the question's weight whose words stand in the note
-    "titled",  # a name in the question is this topic's title or belongs to it alone
+    "titled",  # the same for the one weightiest name, shared with the other topics that have it
 )  # fmt: skip
 LEXICAL_HITS = 120
 BROAD = 4
@@ -222,7 +222,7 @@ def _passages_with(session: Session, number: Mapping[str, int], query: Query) ->
     """The passages that have the question's words: id -> BM25, and the best by kind and topic."""
     by_id: dict[int, float] = {}
     best: dict[str, dict[int, float]] = {SECTION: {}, ANSWER: {}}
-    sought = _quoted((*query.words, *query.pairs))
+    sought = _quoted((*query.words, *query.more, *query.pairs))
     sql = """SELECT hit.id, hit.score, passage.kind, passage.topic FROM
              (SELECT rowid AS id, -bm25(passage_words, 3.0, 1.0) AS score FROM passage_words WHERE passage_words MATCH :sought ORDER BY score DESC LIMIT :most) AS hit
              JOIN passage ON passage.id = hit.id"""
@@ -235,7 +235,7 @@ def _passages_with(session: Session, number: Mapping[str, int], query: Query) ->
 
 def _word_features(features: Floats, session: Session, number: Mapping[str, int], query: Query, best: Mapping[str, Mapping[int, float]]) -> None:
     sql = "SELECT topic, -bm25(topic_words, 0.0, 8.0, 3.0, 2.0, 1.0) FROM topic_words WHERE topic_words MATCH :sought"
-    notes = {number[slug]: score for slug, score in _rows(session, sql, sought=_quoted((*query.words, *query.pairs))) if slug in number}
+    notes = {number[slug]: score for slug, score in _rows(session, sql, sought=_quoted((*query.words, *query.more, *query.pairs))) if slug in number}
     for column, scores in ((6, notes), (7, best[SECTION]), (8, best[ANSWER])):
         top = max(scores.values(), default=0.0)
         for at, score in scores.items():
@@ -255,8 +255,8 @@ def _rows(session: Session, sql: str, **values: object) -> Sequence[tuple]:
 def _weight(word: str, homes: int, topics: int) -> float:
     """How much a word tells: rare in the notes is much, but everyday English that is absent from them is little."""
     if not homes:
-        return 0.35 * math.log(topics + 2) if word in common_words() else math.log(topics + 2)
-    return math.log((topics + 1) / (homes + 0.5)) * (0.6 if word in common_words() else 1.0) + 0.05
+        return 0.35 * math.log(topics + 2) if is_common(word) else math.log(topics + 2)
+    return math.log((topics + 1) / (homes + 0.5)) * (0.6 if is_common(word) else 1.0) + 0.05
 
 
 def _name_features(features: Floats, index: Index, query: Query, homes: Mapping[str, frozenset[int]], weight: Mapping[str, float]) -> None:
@@ -265,13 +265,13 @@ def _name_features(features: Floats, index: Index, query: Query, homes: Mapping[
     if not total:
         return
     for name, slugs in query.names.items():
-        han = not name.isascii() and " " not in name
-        worth = 0.8 * (len(name) - 1) * (not query.words) if han else 0.0
-        worth = worth or sum(weight.get(word, 0.0) for word in name.split()) or (total * 0.5 if han else 0.0)
+        own = index.lexicon.chinese.get(name)
+        words = content_words(own) if own else name.split()
+        worth = min(1.0, sum(weight.get(word, 0.0) for word in words) / total if weight else 0.8 * (len(name) - 1) / total)
         for slug in slugs:
             if slug in number:
-                features[number[slug], 9] += worth / total
-                features[number[slug], 11] = max(features[number[slug], 11], 1.0 / len(slugs))
+                features[number[slug], 9] += worth
+                features[number[slug], 11] = max(features[number[slug], 11], worth / len(slugs))
     for word, value in weight.items():
         for at in homes[word]:
             features[at, 10] += value / total
@@ -323,7 +323,7 @@ def evidence(session: Session, index: Index, found: Found) -> dict[str, float]:
     cosines = [float(found.similar[index.kinds[kind]].max(initial=0.0)) for kind in KINDS] if len(found.similar) else [0.0] * len(KINDS)
     total = sum(found.weight.values()) or 1.0
     absent = sum(found.weight[word] for word in found.missing)
-    strange = sum(word not in common_words() for word in found.missing)
+    strange = sum(not is_common(word) for word in found.missing)
     scores = [ranked.score for ranked in found.ranking[:6]]
     return {
         "best": max(cosines[1:]),
@@ -389,8 +389,3 @@ def read_weights(file: Path) -> Weights:
     ranking = np.array([stored["ranking"].get(name, 0.0) for name in FEATURES], dtype=np.float32)
     return Weights(ranking, stored["evidence"], stored["answer_from"], stored["related_from"], stored["provenance"])
 
-
-__all__ = [
-    "FEATURES", "NAME", "QUESTION", "SENTENCE", "Found", "Hit", "Index", "Lexicon", "Ranked", "Weights", 
-    "best_passages", "confidence", "current_stamp", "evidence", "find", "fresh", "load_index", "pending_notice", "weights",
-]  # fmt: skip

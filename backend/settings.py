@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from sqlalchemy import text
 from sqlmodel import Session
 
 from backend.memory import DEFAULT_PARAMETERS
+from backend.statements import Statement
 
 
 class SettingError(ValueError):
@@ -239,7 +240,11 @@ class Settings:
 
 
 def read_settings(session: Session, *, learner: int) -> Settings:
-    rows = session.connection().execute(_READ, {"learner": learner})
+    return _understood(tuple(_READ.rows(session, {"learner": learner})))
+
+
+@lru_cache(maxsize=256)
+def _understood(rows: tuple[tuple[str, str], ...]) -> Settings:
     found: dict[str, Any] = {}
     for name, stored in rows:
         setting = BY_NAME.get(name)
@@ -258,16 +263,16 @@ def change_setting(session: Session, *, learner: int, name: str, value: Any) -> 
     if setting is None:
         raise SettingError(f"There is no setting {name!r}; there are {', '.join(BY_NAME)}.")
     checked = setting.checked(value)
-    session.connection().execute(_WRITE, {"learner": learner, "name": name, "value": json.dumps(checked)})
+    _WRITE.run(session, {"learner": learner, "name": name, "value": json.dumps(checked)})
     return checked
 
 
 def reset_setting(session: Session, *, learner: int, name: str) -> None:
-    session.connection().execute(_FORGET, {"learner": learner, "name": name})
+    _FORGET.run(session, {"learner": learner, "name": name})
 
 
-_READ = text("SELECT name, value FROM setting WHERE learner = :learner")
-_WRITE = text(
+_READ = Statement("SELECT name, value FROM setting WHERE learner = :learner")
+_WRITE = Statement(
     "INSERT INTO setting (learner, name, value) VALUES (:learner, :name, :value) ON CONFLICT (learner, name) DO UPDATE SET value = excluded.value"
 )
-_FORGET = text("DELETE FROM setting WHERE learner = :learner AND name = :name")
+_FORGET = Statement("DELETE FROM setting WHERE learner = :learner AND name = :name")

@@ -17,6 +17,7 @@ from sqlmodel import Session
 
 from backend.memory import Grade, Phase, calendar_date, next_memory, retrievability, study_day, whole_interval
 from backend.settings import Settings, read_settings
+from backend.statements import Statement
 
 MATURE = 21  # days: an interval that long makes a card mature
 BINS = 20  # of predicted recall
@@ -27,10 +28,10 @@ MILLION = 1_000_000
 
 def add_to_day(session: Session, event: Mapping[str, Any], *, sign: int = 1) -> None:
     """Add a grade's event to its day, or take it out again."""
-    session.connection().execute(_ADD, [row | {"learner": event["learner"], "day": event["day"]} for row in _parts(event, sign)])
+    _ADD.run(session, [row | {"learner": event["learner"], "day": event["day"]} for row in _parts(event, sign)])
 
 
-_ADD = text("""
+_ADD = Statement("""
     INSERT INTO day_stat (learner, measure, day, bucket, reviews, passed, introduced, milliseconds, expected)
     VALUES (:learner, :measure, :day, :bucket, :reviews, :passed, :introduced, :milliseconds, :expected)
     ON CONFLICT (learner, measure, day, bucket) DO UPDATE SET reviews = day_stat.reviews + excluded.reviews,
@@ -157,7 +158,6 @@ class Year:
     answers: Mapping[str, Mapping[Grade, int]]  # new, learning, young, mature
     retention: Mapping[str, Rate]  # young, mature, all
     calibration: tuple[Bin, ...]
-    topics: Mapping[str, Rate]
     desired_retention: float
 
 
@@ -167,7 +167,7 @@ def read_year(session: Session, *, learner: int, at: int, days: int = 365) -> Ye
     today = _today(settings, at)
     span = {"learner": learner, "first": today - days + 1, "last": today}
     sums = connection.execute(_SPAN, span).all()
-    of = {measure: [row for row in sums if row.measure == measure] for measure in ("hour", "answer", "recall", "topic")}
+    of = {measure: [row for row in sums if row.measure == measure] for measure in ("hour", "answer", "recall")}
     answers: dict[str, dict[Grade, int]] = {}
     for row in of["answer"]:
         kind, grade = row.bucket.split("-")
@@ -179,7 +179,6 @@ def read_year(session: Session, *, learner: int, at: int, days: int = 365) -> Ye
         hours={int(row.bucket): Rate(row.reviews, row.passed) for row in of["hour"]},
         answers=answers, retention=retention,
         calibration=tuple(Bin(row.expected / MILLION / row.reviews, Rate(row.reviews, row.passed)) for row in of["recall"]),
-        topics={row.bucket: Rate(row.reviews, row.passed) for row in of["topic"]},
         desired_retention=settings.desired_retention,
     )  # fmt: skip
 
@@ -190,7 +189,7 @@ def _rate_of(answers: Mapping[Grade, int]) -> Rate:
 
 
 _SPAN = text("""SELECT measure, bucket, SUM(reviews) AS reviews, SUM(passed) AS passed, SUM(expected) AS expected FROM day_stat
-    WHERE learner = :learner AND measure IN ('hour', 'answer', 'recall', 'topic') AND day BETWEEN :first AND :last
+    WHERE learner = :learner AND measure IN ('hour', 'answer', 'recall') AND day BETWEEN :first AND :last
     GROUP BY measure, bucket HAVING SUM(reviews) > 0 ORDER BY measure, bucket""")
 _DAYS = text("""SELECT day, reviews, passed, introduced, milliseconds FROM day_stat
     WHERE learner = :learner AND measure = 'day' AND day BETWEEN :first AND :last AND reviews > 0 ORDER BY day""")
@@ -226,11 +225,11 @@ class Streak:
 
 def read_today(session: Session, *, learner: int, at: int) -> Today:
     """What is in front of the learner now, with minutes from their own pace."""
-    connection, settings = session.connection(), read_settings(session, learner=learner)
+    settings = read_settings(session, learner=learner)
     today = _today(settings, at)
     values = {"learner": learner, "today": today, "no": False}
-    learning, due, new = (connection.execute(_count(where), values).scalar_one() for where in (_LEARNING, _DUE, _NEW))
-    rows = connection.execute(_TODAY, {"learner": learner, "today": today})
+    learning, due, new = (count.value(session, values) for count in (_LEARNING, _DUE, _NEW))
+    rows = _TODAY.rows(session, {"learner": learner, "today": today})
     done = {(measure, bucket): (reviews, fresh) for measure, bucket, reviews, fresh in rows}
     graded, introduced = done.get(("day", ""), (0, 0))
     reviewed = sum(reviews for (measure, bucket), (reviews, _) in done.items() if measure == "answer" and bucket.startswith(("young", "mature")))
@@ -243,13 +242,10 @@ def read_today(session: Session, *, learner: int, at: int) -> Today:
     )  # fmt: skip
 
 
-_LEARNING, _DUE, _NEW = "state IN (1, 3) AND due_day <= :today", "state = 2 AND due_day <= :today", "state = 0"
-_TODAY = text("SELECT measure, bucket, reviews, introduced FROM day_stat WHERE learner = :learner AND measure IN ('day', 'answer') AND day = :today")
-
-
-def _count(where: str):
-    return text(f"""SELECT COUNT(*) FROM learner_card WHERE learner = :learner AND suspended = :no AND {where}
-        AND buried_day <> :today AND topic <> ''""")
+_COUNT = "SELECT COUNT(*) FROM learner_card WHERE learner = :learner AND suspended = :no AND {} AND buried_day <> :today AND topic > ''"
+_LEARNING, _DUE = (Statement(_COUNT.format(f"state {which} AND due_day <= :today")) for which in ("IN (1, 3)", "= 2"))
+_NEW = Statement(_COUNT.format("state = 0"))
+_TODAY = Statement("SELECT measure, bucket, reviews, introduced FROM day_stat WHERE learner = :learner AND measure IN ('day', 'answer') AND day = :today")
 
 
 def seconds_per_card(session: Session, *, learner: int, today: int) -> float:
@@ -268,13 +264,14 @@ def read_forecast(session: Session, *, learner: int, at: int, days: int = 14) ->
     settings = read_settings(session, learner=learner)
     today = _today(settings, at)
     counts = [0] * days
-    for due_day, number in session.connection().execute(_COMING, {"learner": learner, "no": False, "last": today + days - 1}):
-        counts[max(0, due_day - today)] += number
+    for state in (Phase.LEARNING, Phase.REVIEW, Phase.RELEARNING):  # one by one, so that the index already has them by day
+        for due_day, number in _COMING.rows(session, {"learner": learner, "no": False, "state": int(state), "last": today + days - 1}):
+            counts[max(0, due_day - today)] += number
     return counts
 
 
-_COMING = text("""SELECT due_day, COUNT(*) FROM learner_card WHERE learner = :learner AND suspended = :no AND state IN (1, 2, 3)
-    AND due_day <= :last AND topic <> '' GROUP BY due_day""")
+_COMING = Statement("""SELECT due_day, COUNT(*) FROM learner_card WHERE learner = :learner AND suspended = :no AND state = :state
+    AND due_day <= :last GROUP BY due_day""")
 
 
 def read_streak(session: Session, *, learner: int, at: int) -> Streak:
@@ -380,9 +377,14 @@ _BY_TOPIC = text("""SELECT topic, state, stability, last_day, due_day - last_day
 
 def find_weakest_topics(session: Session, *, learner: int, at: int, days: int = 60, at_most: int = 5) -> list[tuple[str, Rate]]:
     """Topics with the lowest share of passes lately: by the upper bound of the share, so that two bad grades do not condemn a topic."""
-    topics = read_year(session, learner=learner, at=at, days=days).topics
-    known = [(topic, rate) for topic, rate in topics.items() if rate.reviews >= 5 and topic]
+    today = _today(read_settings(session, learner=learner), at)
+    topics = _TOPICS.rows(session, {"learner": learner, "first": today - days + 1, "last": today})
+    known = [(topic, Rate(reviews, passed)) for topic, reviews, passed in topics if reviews >= 5 and topic]
     return sorted(known, key=lambda pair: pair[1].bounds[1])[:at_most]
+
+
+_TOPICS = Statement("""SELECT bucket, SUM(reviews), SUM(passed) FROM day_stat
+    WHERE learner = :learner AND measure = 'topic' AND day BETWEEN :first AND :last GROUP BY bucket""")
 
 
 # --- one card --------------------------------------------------------------------------------------------------------

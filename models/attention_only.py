@@ -1,7 +1,7 @@
 """A decoder with nothing but attention: no feed-forward network, so that all it can do is move information between positions.
 
-    x = token embedding + position embedding
-    for each layer:  x = x + attention(norm(x))
+    x = token embedding
+    for each layer:  x = x + attention(norm(x))        (positions come in as rotations of q and k)
     logits = norm(x) · unembedding
 
 Small enough to ask which wiring a task needs. On a random stretch of symbols that repeats, the next symbol is known to whoever can look for an
@@ -26,17 +26,17 @@ from models.decoder import Edit, start_small
 @dataclass(frozen=True)
 class AttentionOnlyConfig:
     vocabulary: int
-    context: int = 64
     layers: int = 2
-    heads: int = 4
-    width: int = 64
+    heads: int = 2
+    width: int = 48
+    rotary_base: float = 10_000.0
 
 
 class AttentionLayer(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, config: AttentionOnlyConfig) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.attention = MultiHeadAttention(width, heads)
+        self.norm = nn.LayerNorm(config.width)
+        self.attention = MultiHeadAttention(config.width, config.heads, rotary_base=config.rotary_base)
 
 
 class AttentionOnly(nn.Module):
@@ -44,8 +44,7 @@ class AttentionOnly(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.width)
-        self.position = nn.Embedding(config.context, config.width)
-        self.blocks = nn.ModuleList(AttentionLayer(config.width, config.heads) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(AttentionLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.unembedding = nn.Linear(config.width, config.vocabulary, bias=False)
         self.apply(start_small)
@@ -55,13 +54,11 @@ class AttentionOnly(nn.Module):
         return self.look(tokens, edit)[0]
 
     def look(self, tokens: Tensor, edit: Edit | None = None) -> tuple[Tensor, list[Heads]]:
-        T = tokens.shape[1]
-        if T > self.config.context:
-            raise ValueError(f"{T} tokens are more than the {self.config.context} positions this model was trained on.")
-        x, seen = self.embedding(tokens) + self.position(torch.arange(T)), []  # (B, T, C)
+        x, seen = self.embedding(tokens), []  # (B, T, C)
+        mask = causal_mask(tokens.shape[1])
         for layer, block in enumerate(self.blocks):
             edit_here = None if edit is None else (lambda said, at=layer: edit(at, said))
-            added, heads = block.attention(block.norm(x), mask=causal_mask(T), edit=edit_here)
+            added, heads = block.attention(block.norm(x), mask=mask, edit=edit_here)
             x = x + added
             seen.append(heads)
         return self.unembedding(self.norm(x)), seen

@@ -28,7 +28,7 @@ from screens.parts.lab_view import rows_of
 from screens.parts.live_slider import Moved, moved
 from screens.parts.payload import pack, unpack
 from screens.parts.tree_view import layout
-from tests.test_screens import desk, open_app, words  # noqa: F401
+from tests.test_screens import HOUSE, desk, words  # noqa: F401
 
 SLUG = "scaled-softmax-saturation"
 
@@ -222,16 +222,23 @@ def test_long_work_that_fails_says_why() -> None:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
+def open_bench(**query: str) -> AppTest:
+    app = AppTest.from_file(str(HOUSE / "app.py"), default_timeout=60).run()  # the first run tells AppTest that this page is called labs
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.switch_page("screens/lab_bench.py").run()
+
+
 @pytest.mark.parametrize("slug", list(catalogue()))
 def test_every_lab_opens_on_the_bench(desk: Any, slug: str) -> None:  # noqa: F811
-    app = open_app("lab_bench", lab=slug)
+    app = open_bench(lab=slug)
     assert not app.exception
     assert not app.error
     assert app.title[0].value == catalogue()[slug].title
 
 
 def test_an_address_sets_the_controls_and_says_what_it_had_to_change(desk: Any) -> None:  # noqa: F811
-    app = open_app("lab_bench", lab=SLUG, d_k="500", rule="foo", n_keys="8")
+    app = open_bench(lab=SLUG, d_k="500", rule="foo", n_keys="8")
     assert "At head size 512" in words(app).replace("\\", "")
     notices = " ".join(caption.value for caption in app.caption)
     assert "The nearest step to 500 is 512" in notices.replace("\\", "")
@@ -240,14 +247,14 @@ def test_an_address_sets_the_controls_and_says_what_it_had_to_change(desk: Any) 
 
 @pytest.mark.parametrize("slug", ["nothing", "<script>", "../x", "x" * 3000])
 def test_a_lab_that_does_not_exist_shows_the_gallery(desk: Any, slug: str) -> None:  # noqa: F811
-    app = open_app("lab_bench", lab=slug)
+    app = open_bench(lab=slug)
     assert not app.exception
     assert app.title[0].value == "Labs"
     assert app.warning
 
 
 def test_a_prediction_is_committed_before_the_run_and_a_wrong_one_can_become_a_card(desk: Any) -> None:  # noqa: F811
-    app = open_app("lab_bench", lab=SLUG)
+    app = open_bench(lab=SLUG)
     experiment = load(SLUG).experiments[0]
     app.button(key=f"commit-{SLUG}-0").click().run()
     assert any("Choose first" in caption.value for caption in app.caption)
@@ -266,7 +273,7 @@ def test_a_prediction_is_committed_before_the_run_and_a_wrong_one_can_become_a_c
 
 
 def test_a_computed_question_is_asked_and_graded(desk: Any) -> None:  # noqa: F811
-    app = open_app("lab_bench", lab=SLUG)
+    app = open_bench(lab=SLUG)
     radio = next(radio for radio in app.radio if radio.key and radio.key.startswith("quiz-"))
     radio.set_value(0).run()
     app.button(key=f"{radio.key}-go").click().run()

@@ -11,6 +11,7 @@ import random
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
@@ -26,6 +27,7 @@ from screens.labs.pictures import Picture
 from screens.parts.browser_pictures import payload_of
 from screens.parts.figure_box import csv_of, page_of, table_html, table_of
 
+HOUSE = Path(__file__).parent.parent
 LONG = bool(os.environ.get("ATTEND_LONG"))
 SEEDS = range(1000 if LONG else 50)
 SLUGS = list(catalogue())
@@ -94,7 +96,7 @@ def test_an_unknown_lab_is_answered_with_a_sentence() -> None:
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_lab_is_whole_and_belongs_to_a_topic(slug: str) -> None:
     lab = load(slug)
-    tracks = yaml.safe_load(open("content/tracks.yaml", encoding="utf-8"))
+    tracks = yaml.safe_load((HOUSE / "content" / "tracks.yaml").read_text(encoding="utf-8"))
     topics = {topic: track["slug"] for track in tracks for topic in track["topics"]}
     assert topics[lab.entry.topic]
     assert lab.entry.track in set(topics.values())
@@ -140,7 +142,9 @@ def test_the_sentence_states_only_numbers_that_the_result_has(slug: str) -> None
         words = re.sub(r"“[^”]*”", "", lab.says(result))
         for found in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w/])", words):
             stated = close_number(found)
-            assert any(math.isclose(stated, abs(value), rel_tol=6e-3, abs_tol=1e-9) for value in known), f"{slug} at {given_settings}: {found} in “{words}”"
+            assert any(math.isclose(stated, abs(value), rel_tol=6e-3, abs_tol=1e-9) for value in known), (
+                f"{slug} at {given_settings}: {found} in “{words}”"
+            )
 
 
 # --- experiments and references ---------------------------------------------------------------------------------------

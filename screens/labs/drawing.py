@@ -62,15 +62,31 @@ def figure(
     shapes = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": place, "y1": place, "line": dotted} for place, _ in across]
     shapes += [{"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": place, "x1": place, "line": dotted} for place, _ in upright]
     plain = {"showarrow": False, "font": {"size": 11}}
-    notes = [plain | {"xref": "paper", "x": 1, "xanchor": "right", "y": y_of(place), "yanchor": "bottom", "text": words} for place, words in across if words]
-    notes += [plain | {"yref": "paper", "y": 0, "yanchor": "bottom", "x": x_of(place), "xanchor": "left", "text": words} for place, words in upright if words]
+    notes = [
+        plain | {"xref": "paper", "x": 1, "xanchor": "right", "y": y_of(place), "yanchor": "bottom", "text": words}
+        for place, words in across
+        if words
+    ]
+    notes += [
+        plain | {"yref": "paper", "y": 0, "yanchor": "bottom", "x": x_of(place), "xanchor": "left", "text": words}
+        for place, words in upright
+        if words
+    ]
     made = {
         "height": height,
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
         "uirevision": "constant",  # a new result keeps the zoom
         "showlegend": many,
         # rows of three, whatever the width: a legend that becomes a column would eat the plot
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "entrywidth": 0.32, "entrywidthmode": "fraction", "font": {"size": 11}},
+        "legend": {
+            "orientation": "h",
+            "yanchor": "bottom",
+            "y": 1.02,
+            "x": 0,
+            "entrywidth": 0.32,
+            "entrywidthmode": "fraction",
+            "font": {"size": 11},
+        },
         "bargap": 0.15,
         "hovermode": "closest",
         "shapes": shapes,
@@ -123,7 +139,9 @@ def points(
     return figure([trace], x=x_axis, y=y_axis, **more)
 
 
-def bars(labels: Sequence[Any], series: Mapping[str, Numbers] | Numbers, *, x_axis: dict[str, Any], y_axis: dict[str, Any], colour: int = 0, **more: Any) -> go.Figure:
+def bars(
+    labels: Sequence[Any], series: Mapping[str, Numbers] | Numbers, *, x_axis: dict[str, Any], y_axis: dict[str, Any], colour: int = 0, **more: Any
+) -> go.Figure:
     """Bars over labels; several named series stand side by side."""
     named = series if isinstance(series, Mapping) else {y_axis["title"]["text"]: series}
     traces = [
@@ -133,16 +151,32 @@ def bars(labels: Sequence[Any], series: Mapping[str, Numbers] | Numbers, *, x_ax
     return figure(traces, x=x_axis, y=y_axis, **more)
 
 
-def histogram(values: Numbers, *, bins: int, span: tuple[float, float], x_axis: dict[str, Any], y_axis: dict[str, Any], colour: int = 0, **more: Any) -> go.Figure:
+def histogram(
+    values: Numbers, *, bins: int, span: tuple[float, float], x_axis: dict[str, Any], y_axis: dict[str, Any], colour: int = 0, **more: Any
+) -> go.Figure:
     """Shares per bin, counted here and not in the browser: bytes sent do not grow with the sample."""
     counts, edges = np.histogram(np.clip(np.asarray(values), *span), bins=bins, range=span)
     middles = (edges[:-1] + edges[1:]) / 2
-    trace = {"type": "bar", "x": small(middles), "y": small(counts / max(counts.sum(), 1)), "name": y_axis["title"]["text"], "marker": {"color": PALETTE[colour]}}
+    trace = {
+        "type": "bar",
+        "x": small(middles),
+        "y": small(counts / max(counts.sum(), 1)),
+        "name": y_axis["title"]["text"],
+        "marker": {"color": PALETTE[colour]},
+    }
     return figure([trace], x=x_axis, y=y_axis, **{"bargap": 0.02, **more})
 
 
 def heatmap(
-    values: np.ndarray, *, rows: Sequence[Any], columns: Sequence[Any], x_title: str, y_title: str, bar: str = "", diverging: bool = False, **more: Any
+    values: np.ndarray,
+    *,
+    rows: Sequence[Any],
+    columns: Sequence[Any],
+    x_title: str,
+    y_title: str,
+    bar: str = "",
+    diverging: bool = False,
+    **more: Any,
 ) -> go.Figure:
     """A matrix, first row on top. Labels may repeat: positions carry the numbers, ticks the words."""
     limit = float(np.abs(values).max()) if diverging and values.size else None

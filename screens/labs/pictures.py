@@ -43,9 +43,7 @@ class AttentionView:
     def __post_init__(self) -> None:
         columns = self.columns or self.tokens
         if self.weights.ndim != 4 or self.weights.shape[2:] != (len(self.tokens), len(columns)):
-            raise ValueError(
-                f"weights must be (layers, heads, {len(self.tokens)}, {len(columns)}) for these tokens; got {tuple(self.weights.shape)}"
-            )
+            raise ValueError(f"weights must be (layers, heads, {len(self.tokens)}, {len(columns)}) for these tokens; got {tuple(self.weights.shape)}")
         if self.causal and self.columns:
             raise ValueError("a causal view has the same tokens on both sides; leave `columns` empty")
 
@@ -120,7 +118,10 @@ class Tree:
     def table(self) -> Table:
         return Table(
             ("node", "after", "token", "value", "state", "note"),
-            [(index, node.parent, node.text, node.value, self.states.get(node.state, node.state), node.note) for index, node in enumerate(self.nodes)],
+            [
+                (index, node.parent, node.text, node.value, self.states.get(node.state, node.state), node.note)
+                for index, node in enumerate(self.nodes)
+            ],
         )
 
 

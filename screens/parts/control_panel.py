@@ -7,6 +7,7 @@ itself before anybody reads it: limits that only the browser enforces are no lim
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -35,7 +36,7 @@ def _draw(name: str, control: Control, value: Value, *, key: str, on_change: Cha
     def changed() -> None:
         on_change(name, st.session_state[key])
 
-    common = {"key": key, "help": control.help or None, "on_change": changed}
+    common: dict[str, Any] = {"key": key, "help": control.help or None, "on_change": changed}
     if isinstance(control, Choice):
         names = dict(control.options)
         if sum(map(len, names.values())) <= LONG_CHOICE:
@@ -58,7 +59,7 @@ def _slider(name: str, control: Slider | Stops, value: Value, label: str, key: s
         found = moved(key, count=len(stops))
         if found is not None:
             st.session_state[answered] = found.number
-            on_change(name, stops[found.index])
+            on_change(name, stops[found.place])
 
     live_slider(
         label,
@@ -71,7 +72,7 @@ def _slider(name: str, control: Slider | Stops, value: Value, label: str, key: s
     )
 
 
-def _text(name: str, control: Text, label: str, key: str, on_change: Change, common: dict) -> None:
+def _text(name: str, control: Text, label: str, key: str, on_change: Change, common: dict[str, Any]) -> None:
     st.text_area(f"{label} ({len(str(st.session_state[key])):,} of {control.limit:,} characters)", height=24 + 28 * max(control.rows, 2), **common)
     if control.samples:
         picked = f"{key}-sample"

@@ -29,7 +29,8 @@ export default function ({ data, parentElement }) {
 _component = st.components.v2.component(
     "copy_link",
     html='<div class="row">\n<button type="button">Copy link</button><span role="status"></span>\n</div>',
-    css=(HERE / "take_picture.css").read_text(encoding="utf-8") + "\nspan { align-self: center; font: 400 .875rem var(--st-font); color: var(--st-text-color); }",
+    css=(HERE / "take_picture.css").read_text(encoding="utf-8")
+    + "\nspan { align-self: center; font: 400 .875rem var(--st-font); color: var(--st-text-color); }",
     js=JS,
 )
 

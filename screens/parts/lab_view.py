@@ -17,7 +17,7 @@ from backend import store
 from backend.predictions import Predicted, first_predictions, record_prediction
 from backend.review import today_of
 from backend.settings import read_settings as learner_settings
-from screens.labs import Check, Experiment, Lab, LabError, Value, read_settings, write_settings
+from screens.labs import Check, Experiment, Lab, LabError, Value, lab_address, read_settings, write_settings
 from screens.labs.catalogue import recorded
 from screens.labs.pictures import AttentionView, Playback, TokenStrip, Tree
 from screens.labs.shape import closest_call
@@ -63,7 +63,7 @@ def change(lab: Lab, given: Mapping[str, object], *, in_address: bool, from_defa
 def draw_lab(slug: str, *, compact: bool = False) -> None:
     """A lab, ready to use. Compact, for a note: controls, pictures and the sentence, and a link to the bench."""
     try:
-        lab = loaded_lab(slug)
+        loaded_lab(slug)
     except LabError as error:
         st.error(f"This lab cannot be shown. {error}", icon=":material/error:")
         return
@@ -81,8 +81,8 @@ def _compact(slug: str) -> None:
         st.markdown(f"**Lab: {lab.title}**")
         _controls(lab, settings, in_address=False, columns=2)
         _pictures(lab, settings, in_address=False, compact=True)
-        parameters = {"lab": slug, **write_settings(lab.defaults, settings)}
-        st.page_link("screens/lab_bench.py", label="Open on the bench: experiments, questions, numbers", icon=":material/science:", query_params=parameters)
+        address = lab_address(slug, write_settings(lab.defaults, settings))
+        st.markdown(f":material/science: [Open on the bench: experiments, questions, numbers]({address})")
 
 
 @st.fragment
@@ -269,7 +269,11 @@ def _experiment(lab: Lab, experiment: Experiment, number: int, first: Mapping[st
         st.button("Predict again", key=f"again-{lab.slug}-{number}", type="tertiary", on_click=lambda: open_again.add(number))
         if number + 1 < len(lab.experiments):
             st.button(
-                "Next", key=f"next-{lab.slug}-{number}", icon=":material/arrow_forward:", type="tertiary", on_click=lambda: state.update({"try": number + 1})
+                "Next",
+                key=f"next-{lab.slug}-{number}",
+                icon=":material/arrow_forward:",
+                type="tertiary",
+                on_click=lambda: state.update({"try": number + 1}),
             )
     if chosen != experiment.right:
         _offer_card(lab, experiment, number)
@@ -332,7 +336,9 @@ def _offer_card(lab: Lab, experiment: Experiment, number: int) -> None:
     if kept_experiment(lab, number):
         st.caption(":material/check: In your deck; it comes up in review.")
     else:
-        st.button("Keep this as a card", key=f"keep-{lab.slug}-{number}", icon=":material/style:", on_click=lambda: keep_experiment(lab, experiment, number))
+        st.button(
+            "Keep this as a card", key=f"keep-{lab.slug}-{number}", icon=":material/style:", on_click=lambda: keep_experiment(lab, experiment, number)
+        )
 
 
 # --- questions, mechanism, comparison ---------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ _component = st.components.v2.component(
 
 
 class Moved(NamedTuple):
-    index: int
+    place: int  # in `stops`
     number: int  # of the request, to be given back as `answered`
 
 
@@ -41,7 +41,7 @@ def moved(key: str, *, count: int) -> Moved | None:
     value = state.get("moved") if state is not None else None
     if not isinstance(value, dict):
         return None
-    index, number = value.get("index"), value.get("number")
-    if not all(isinstance(part, int) and not isinstance(part, bool) for part in (index, number)) or not 0 <= index < count:
+    place, number = value.get("index"), value.get("number")
+    if type(place) is not int or type(number) is not int or not 0 <= place < count:  # True is no position
         return None
-    return Moved(index, number)
+    return Moved(place, number)

@@ -89,3 +89,15 @@ def test_a_note_shows_no_math_error_and_no_raw_markup(visitor, slug):
     assert "[[" not in text
     assert not re.search(r"\|\s*:?-{3,}", text), "a table did not become one"
     assert not re.search(r"==\S[^=]*==", text), "a gap stands raw"
+
+
+def test_a_card_in_the_text_can_be_graded_and_a_missed_one_comes_back(visitor):
+    page = visitor.open("/read?topic=deepspeed")
+    card = page.locator(".st-key-card-deepspeed-q01")
+    card.get_by_text("Answer", exact=True).click()
+    card.get_by_role("button", name="Forgot").click()
+    again = page.locator(".st-key-card-again-deepspeed-q01")
+    expect(again).to_be_visible()
+    again.get_by_text("Answer", exact=True).click()
+    again.get_by_role("button", name="Knew it").click()
+    expect(again).to_have_count(0)

@@ -83,9 +83,13 @@ class Result:
 
 
 def compute(
-    text: Annotated[str, Text(label="Text", limit=300, samples=SAMPLES, help="What the decoder reads before it chooses the next token.")] = SAMPLES["Agreement"],
+    text: Annotated[str, Text(label="Text", limit=300, samples=SAMPLES, help="What the decoder reads before it chooses the next token.")] = SAMPLES[
+        "Agreement"
+    ],
     temperature: Annotated[float, Slider(0.1, 3.0, 0.1, label="Temperature T", help="Divides the logits: below 1 sharpens, above 1 flattens.")] = 1.0,
-    top_p: Annotated[float, Slider(0.1, 1.0, 0.05, label="Top-p", help="Keep the likeliest tokens that together reach this share; 1 keeps all.")] = 1.0,
+    top_p: Annotated[
+        float, Slider(0.1, 1.0, 0.05, label="Top-p", help="Keep the likeliest tokens that together reach this share; 1 keeps all.")
+    ] = 1.0,
     order: Annotated[str, Choice(ORDERS, label="Order", help="Only matters with top-p below 1.")] = "temperature-first",
     draws: Annotated[int, Stops(10, 30, 100, 300, 1000, 3000, label="Draws")] = 300,
     seed: Annotated[int, Seed(label="Random draw")] = 0,
@@ -97,7 +101,9 @@ def compute(
     written = {"always the likeliest": likely}
     for number in (seed, seed + 1):
         generator = torch.Generator().manual_seed(number)
-        written[f"drawn at T = {numeral(temperature)}, seed {number}"] = _write(model, ids, lambda z: chosen_from(z, temperature, top_p, order), generator)
+        written[f"drawn at T = {numeral(temperature)}, seed {number}"] = _write(
+            model, ids, lambda z: chosen_from(z, temperature, top_p, order), generator
+        )
     return Result(
         prompt=[tokenizer.show(token) for token in ids],
         cut=len(tokenizer.encode(text)) > CONTEXT,
@@ -244,13 +250,20 @@ TRY = [
         settings={"temperature": 0.1},
         ask="After “The keys near the boat” four verbs lie close together (0.31, 0.26, 0.22, 0.21). At $T=0.1$, is the draw as good as always taking the "
         "likeliest?",
-        options=("Yes: 0.1 is as good as zero", "No: the likeliest gets about 0.8, others are still drawn", "No: nothing changes, temperature only adds noise"),
+        options=(
+            "Yes: 0.1 is as good as zero",
+            "No: the likeliest gets about 0.8, others are still drawn",
+            "No: nothing changes, temperature only adds noise",
+        ),
         right=1,
         why="Temperature raises odds to the power $1/T$. Odds of 1.18 to the power 10 are about 5.5: the lead grows, but it grows from a small one. How cold "
         "is cold enough depends on how far apart the logits lie.",
         look="In the first picture two bars stand at the far left of the slider; in the third the draws hit both.",
         holds=lambda result: 0.7 < result.p.max().item() < 0.9 and len(result.drawn.unique()) > 1,
-        tempting={0: "It would be for a large lead; here the two best differ by 0.17 in their logits.", 2: "Temperature adds no noise at all: it reshapes."},
+        tempting={
+            0: "It would be for a large lead; here the two best differ by 0.17 in their logits.",
+            2: "Temperature adds no noise at all: it reshapes.",
+        },
     ),
     Experiment(
         title="Odds as a power",
@@ -261,7 +274,10 @@ TRY = [
         why="$p_i/p_j=e^{(z_i-z_j)/T}$. Halving $T$ doubles the exponent, and doubling an exponent squares the odds: $4.2^2\\approx 17$.",
         look="The table behind the first picture has both columns; divide one by the other at 0.5 and at 1.",
         holds=lambda result: math.isclose(_odds(result), _plain_odds(result) ** 2, rel_tol=1e-3) and abs(_odds(result) - 17) < 1.5,
-        tempting={0: "The logits are divided, not the odds, and dividing by a number below 1 makes them larger.", 1: "The logits double; odds live in the exponent."},
+        tempting={
+            0: "The logits are divided, not the odds, and dividing by a number below 1 makes them larger.",
+            1: "The logits double; odds live in the exponent.",
+        },
     ),
     Experiment(
         title="Hot, but not uniform",
@@ -273,7 +289,10 @@ TRY = [
         "astray, and what top-p cuts off.",
         look="The first picture at 2.0: the bar of the others has grown from nothing. Then set top-p to 0.75 and look at it again.",
         holds=lambda result: 0.7 < result.p[result.likeliest[0]].item() < 0.85,
-        tempting={0: "True against any single rival, not against all of them together.", 2: "Uniform is the limit at $T\\to\\infty$; 2 is far from it."},
+        tempting={
+            0: "True against any single rival, not against all of them together.",
+            2: "Uniform is the limit at $T\\to\\infty$; 2 is far from it.",
+        },
     ),
     Experiment(
         title="Which comes first?",
@@ -326,7 +345,14 @@ def verify() -> list[Check]:
         for share in (0.3, 0.9)
     ]  # fmt: skip
     p = probabilities(rows)
-    checks.append(Check("entropy", "torch.distributions.Categorical", (entropy(p) - torch.distributions.Categorical(logits=rows).entropy()).abs().max().item(), 1e-5))
+    checks.append(
+        Check(
+            "entropy",
+            "torch.distributions.Categorical",
+            (entropy(p) - torch.distributions.Categorical(logits=rows).entropy()).abs().max().item(),
+            1e-5,
+        )
+    )
     return checks
 
 

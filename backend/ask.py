@@ -1,0 +1,345 @@
+"""Answers from the notes: each sentence is quoted from one, letter by letter, or there is no answer.
+
+Three outcomes. *Answered*: a card whose question this is, or up to three sentences of the best passages, each with its
+citation. *Related*: the notes come near and do not say it; shown is where they come near, and which word stands nowhere.
+*Unknown*: not in the notes. Sources stand under an answer only. What a passage says is data: it is ranked and quoted,
+never obeyed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlmodel import Session, col, select
+
+from backend.cards import gaps_shown
+from backend.passages import ANSWER, QUESTION, SENTENCE
+from backend.query import is_common
+from backend.search import Found, Hit, Index, best_passages, confidence, evidence, find, pending_notice, weights
+from backend.search_index import Embed
+from backend.tables import Asked, Card, Passage, Topic
+
+ANSWERED, RELATED, UNKNOWN = "answered", "related", "unknown"
+MOST_SENTENCES = 3
+CARD_FROM = 0.56  # how near a card's question must be for its answer to be given
+SAME_BREATH = 0.86  # a further sentence counts this share of the best one's score, or is left out
+FOLLOW_UP = 2.5  # what the topic of the question before is worth to one that leans on it
+RANKED = 20
+
+_COMPARES = re.compile(r"\b(?:vs\.?|versus|against|compared?|difference|differ|better|worse|or)\b|区别|比较|对比|还是|不同|差异", re.IGNORECASE)
+_LEANS = re.compile(
+    r"^(?:and|but|so|then|also|what about|how about|why not|why is that|why so|ok(?:ay)?|for example|那|那么|为什么不|这|它)\b"
+    r"|^(?:那|那么|它|这个|为什么不)|\b(?:it|its|that|this|they|them|those|these|there|one)\b|它|这个|那个",
+    re.IGNORECASE,
+)
+_CARD_ID = re.compile(r"\^?([a-z0-9]+(?:-[a-z0-9]+)+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True)
+class Citation:
+    """`topic.text[start:end]` is `quote`, letter by letter."""
+
+    topic: str
+    card: str
+    section: str
+    start: int
+    end: int
+    quote: str
+    title: str
+    heading: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """One piece of an answer and where it stands."""
+
+    text: str  # Markdown
+    citation: Citation
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A neighbouring card: what other people ask."""
+
+    card: str
+    topic: str
+    question: str  # plain text
+
+
+@dataclass(frozen=True)
+class Answer:
+    question: str
+    outcome: str
+    confidence: float
+    said: tuple[Said, ...] = ()
+    sides: tuple[str, ...] = ()  # the topics of a comparison
+    ranking: tuple[tuple[str, float], ...] = ()
+    near: tuple[Hit, ...] = ()  # where the notes come near; empty when they do not
+    missing: tuple[str, ...] = ()  # words that stand in no note
+    corrected: Mapping[str, str] = field(default_factory=dict)
+    suggestions: tuple[Suggestion, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def abstained(self) -> bool:
+        return self.outcome != ANSWERED
+
+    @property
+    def text(self) -> str:
+        """The answer as Markdown; under a refusal the sentence that says so."""
+        return "\n\n".join(said.text for said in self.said) if self.said else refusal(self)
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        return tuple(said.citation for said in self.said)
+
+
+def refusal(answer: Answer) -> str:
+    words = ", ".join(f"“{word}”" for word in answer.missing[:4])
+    if answer.outcome == RELATED:
+        return f"The notes come near this but do not say it: {words} stands in none of them." if words else "The notes come near this but do not say it."
+    if not answer.ranking:
+        return "There is no question here to look up: type a few words."
+    return f"This is not in the notes: {words} stands in none of them." if words else "This is not in the notes."
+
+
+def answer_question(
+    session: Session, index: Index, typed: str, *, embed: Embed | None, before: Sequence[str] = (), answer_from: float | None = None
+) -> Answer:
+    """Answer from the notes, or say that they do not. `before` are the topics of the question before this one."""
+    card = card_named(session, typed)
+    leaning = leans(typed) and bool(before)
+    boost = {before[0]: FOLLOW_UP} if leaning else {}
+    boost |= {card.topic: 100.0} if card else {}
+    asked = f"{typed} ({index.titles.get(before[0], '')})" if leaning else typed
+    found = find(session, index, asked, embed=embed, boost=boost)
+    sure = 1.0 if card else confidence(evidence(session, index, found))
+    notices = tuple(notice for notice in (found.notice, pending_notice(session), *index.problems) if notice)
+    ranking = tuple((ranked.topic, ranked.score) for ranked in found.ranking[:RANKED])
+    outcome = outcome_of(sure, weights().answer_from if answer_from is None else answer_from)
+    said: tuple[Said, ...] = ()
+    sides: tuple[str, ...] = ()
+    if outcome == ANSWERED:
+        sides = compared(index, found)
+        said = _from_card(session, index, card) if card else _compare(session, index, found, sides) if sides else _quote(session, index, found, _leading(found))
+        if not said:  # no passage can be quoted letter by letter
+            outcome = RELATED
+    near = tuple(best_passages(session, index, found, count=4)) if outcome == RELATED else ()
+    missing = tuple(word for word in found.missing if not is_common(word)) or found.missing
+    suggestions = _suggestions(session, index, found, besides=said) if outcome == ANSWERED else ()
+    return Answer(
+        question=found.query.text, outcome=outcome, confidence=round(sure, 4), said=said, sides=sides, ranking=ranking, near=near,
+        missing=missing if outcome != ANSWERED else (), corrected=found.query.corrected, suggestions=suggestions, notices=notices,
+    )  # fmt: skip
+
+
+def outcome_of(sure: float, answer_from: float) -> str:
+    if sure >= answer_from:
+        return ANSWERED
+    return RELATED if sure >= min(weights().related_from, answer_from) else UNKNOWN
+
+
+def leans(typed: str) -> bool:
+    """Does it lean on the question before it? Short, with a word that points back."""
+    return len(typed) <= 80 and bool(_LEANS.search(typed.strip())) and len(typed.split()) <= 9
+
+
+def card_named(session: Session, typed: str) -> Card | None:
+    """The card whose id was pasted."""
+    found = _CARD_ID.fullmatch(typed.strip()[:200])
+    if not found:
+        return None
+    named = select(Card).where((col(Card.id) == found[1]) | (col(Card.block) == found[1])).where(col(Card.orphaned_at).is_(None))
+    return session.exec(named.order_by(Card.id)).first()
+
+
+def compared(index: Index, found: Found) -> tuple[str, ...]:
+    """The two topics a comparison is about: named both, in the order of the question."""
+    if not _COMPARES.search(found.query.text):
+        return ()
+    standing = {ranked.topic: place for place, ranked in enumerate(found.ranking[:8])}
+    sides: list[str] = []
+    for slugs in found.query.names.values():
+        known = [slug for slug in slugs if slug in standing and slug not in sides]
+        if known:
+            sides.append(min(known, key=standing.__getitem__))
+    return tuple(sides[:2]) if len(sides) >= 2 else ()
+
+
+def _leading(found: Found) -> list[str]:
+    """The first topic, and others that are nearly as good."""
+    top = found.ranking[0].score
+    return [ranked.topic for ranked in found.ranking[:3] if ranked.score >= top - 1.2]
+
+
+# -- quoting ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    passage: Passage
+    score: float
+
+
+def _quote(session: Session, index: Index, found: Found, topics: Sequence[str]) -> tuple[Said, ...]:
+    """The answer of the card that asks this, or the sentences that say it."""
+    cards = _candidates(session, index, found, topics, (QUESTION, ANSWER))
+    sentences = _candidates(session, index, found, topics, (SENTENCE,))
+    best_card = cards[0] if cards else None
+    best_sentence = sentences[0] if sentences else None
+    if best_card and best_card.score >= CARD_FROM and (best_sentence is None or best_card.score >= best_sentence.score - 0.1):
+        said = _said(session, index, best_card.passage)
+        if said:
+            return (said,)
+    if not best_sentence:
+        return tuple(said for said in [_said(session, index, best_card.passage)] if said) if best_card else ()
+    chosen = [best_sentence] + [
+        other for other in sentences[1:12]
+        if other.passage.topic == best_sentence.passage.topic and other.score >= SAME_BREATH * best_sentence.score
+    ][: MOST_SENTENCES - 1]  # fmt: skip
+    chosen.sort(key=lambda candidate: (candidate.passage is not best_sentence.passage and candidate.passage.section != best_sentence.passage.section, candidate.passage.start))
+    return tuple(said for said in (_said(session, index, candidate.passage) for candidate in chosen) if said)
+
+
+def _compare(session: Session, index: Index, found: Found, sides: Sequence[str]) -> tuple[Said, ...]:
+    """Something from each note, side by side."""
+    return tuple(said for side in sides for said in _quote(session, index, found, [side])[:2])
+
+
+def _candidates(session: Session, index: Index, found: Found, topics: Sequence[str], kinds: Sequence[str]) -> list[_Candidate]:
+    """The passages of these kinds and topics, best first: cosine and the share of the question's words that they hold."""
+    number = index.number
+    wanted = [number[slug] for slug in topics if slug in number]
+    cosine: dict[int, float] = {}
+    if len(found.similar):
+        for kind in kinds:
+            rows = index.kinds[kind]
+            inside = np.flatnonzero(np.isin(index.topic_of[rows], wanted)) + rows.start
+            for row in inside[np.argsort(-found.similar[inside])][:24]:
+                cosine[int(index.ids[row])] = float(found.similar[row])
+        query = select(Passage).where(col(Passage.id).in_(list(cosine)))
+    else:
+        query = select(Passage).where(col(Passage.topic).in_(topics), col(Passage.kind).in_(kinds))
+    total = sum(found.weight.values()) or 1.0
+    order = {slug: place for place, slug in enumerate(topics)}
+    found_rows = [
+        _Candidate(passage, 0.75 * cosine.get(passage.id or 0, 0.3) + 0.25 * _share(passage.words, found.weight, total) + _liking(passage) - 0.03 * order[passage.topic])
+        for passage in session.exec(query)
+    ]
+    best: dict[tuple[int, int, str], _Candidate] = {}
+    for candidate in found_rows:
+        key = (candidate.passage.start, candidate.passage.end, candidate.passage.topic)
+        if key not in best or candidate.score > best[key].score:
+            best[key] = candidate
+    return sorted(best.values(), key=lambda candidate: -candidate.score)
+
+
+def _share(words: str, weight: Mapping[str, float], total: float) -> float:
+    """How much of the question's weight stands in these words; endings do not matter."""
+    held = {word[: max(4, len(word) - 3)] for word in re.findall(r"[a-z0-9]+", words.casefold())}
+    return sum(value for word, value in weight.items() if word[: max(4, len(word) - 3)] in held) / total
+
+
+def _liking(passage: Passage) -> float:
+    """A bare formula or a half sentence answers less well than a whole one."""
+    first = passage.words[:1]
+    if passage.kind == SENTENCE:
+        return -0.08 if first.islower() or len(passage.words.split()) < 6 or len(passage.words) > 900 else 0.0
+    return 0.0
+
+
+def _from_card(session: Session, index: Index, card: Card) -> tuple[Said, ...]:
+    passage = session.exec(select(Passage).where(Passage.card == card.block, Passage.kind == ANSWER)).first()
+    said = _said(session, index, passage) if passage else None
+    return (said,) if said else ()
+
+
+def _said(session: Session, index: Index, passage: Passage) -> Said | None:
+    topic = session.get(Topic, passage.topic)
+    quote = topic.text[passage.start : passage.end] if topic else ""
+    if topic is None or len(quote) != passage.end - passage.start or not quote.strip():
+        return None
+    citation = Citation(passage.topic, passage.card, passage.section, passage.start, passage.end, quote, topic.title, passage.heading)
+    return Said(shown(quote, is_card=bool(passage.card)), citation)
+
+
+def shown(quote: str, *, is_card: bool) -> str:
+    """A quote as it is read: a card's number loses its sign of grammar, gaps are filled in bold."""
+    text = re.sub(r"\A=\s*", "", quote) if is_card else quote
+    text = re.sub(r'\A"([^"\n]+)"(?:\s*\|\s*"[^"\n]+")*', r"**\1**", text) if is_card else text
+    return gaps_shown(text) if is_card and "==" in text else text
+
+
+# -- beside the answer -------------------------------------------------------------------------------------------------------
+
+
+def _suggestions(session: Session, index: Index, found: Found, *, besides: Sequence[Said], count: int = 5) -> tuple[Suggestion, ...]:
+    """The cards whose questions are nearest, the answer's own left out."""
+    own = {said.citation.card for said in besides}
+    topics = [ranked.topic for ranked in found.ranking[:3]]
+    suggested: dict[str, Suggestion] = {}
+    for candidate in _candidates(session, index, found, topics, (QUESTION,)):
+        passage = candidate.passage
+        if passage.card not in own and passage.card not in suggested:
+            suggested[passage.card] = Suggestion(passage.card, passage.topic, passage.words)
+    return tuple(suggested.values())[:count]
+
+
+# -- what is kept -------------------------------------------------------------------------------------------------------------
+
+
+def keep(session: Session, answer: Answer, *, learner: int, at: int) -> int:
+    row = Asked(
+        learner=learner, at=at, question=answer.question, outcome=answer.outcome, confidence=answer.confidence, answer=answer.text,
+        citations=[as_line(citation) for citation in answer.citations], topics=[topic for topic, _ in answer.ranking[:5]],
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    assert row.id is not None
+    return row.id
+
+
+def judge(session: Session, *, learner: int, asked: int, thumb: int, reason: str = "") -> bool:
+    """Keep a thumb up (1) or down (-1) with its reason; says whether there was such a question."""
+    row = session.get(Asked, asked)
+    if row is None or row.learner != learner:
+        return False
+    row.thumb, row.reason = (thumb > 0) - (thumb < 0), reason.strip()[:2000]
+    return True
+
+
+def history(session: Session, *, learner: int, count: int = 20) -> list[Asked]:
+    return list(session.exec(select(Asked).where(Asked.learner == learner).order_by(col(Asked.id).desc()).limit(count)))
+
+
+def feedback(session: Session, *, learner: int) -> list[dict[str, object]]:
+    """Every judged question as a line for an evaluation."""
+    rows = session.exec(select(Asked).where(Asked.learner == learner, col(Asked.thumb).is_not(None)).order_by(col(Asked.id)))
+    return [
+        {"id": row.id, "at": row.at, "question": row.question, "outcome": row.outcome, "thumb": row.thumb, "reason": row.reason,
+         "topics": row.topics, "citations": row.citations, "answer": row.answer}
+        for row in rows
+    ]  # fmt: skip
+
+
+def as_line(citation: Citation) -> dict[str, object]:
+    return {"topic": citation.topic, "card": citation.card, "section": citation.section, "start": citation.start, "end": citation.end}
+
+
+def as_dict(answer: Answer) -> dict[str, object]:
+    """What `ask --json` prints."""
+    return {
+        "outcome": answer.outcome,
+        "abstained": answer.abstained,
+        "confidence": answer.confidence,
+        "answer": answer.text,
+        "citations": [as_line(citation) | {"quote": citation.quote} for citation in answer.citations],
+        "ranking": [{"topic": topic, "score": score} for topic, score in answer.ranking],
+        "missing": list(answer.missing),
+        "corrected": dict(answer.corrected),
+        "notices": list(answer.notices),
+    }
+
