@@ -28,6 +28,7 @@ CARD_FROM = 0.56  # how near a card's question must be for its answer to be give
 SAME_BREATH = 0.86  # a further sentence counts this share of the best one's score, or is left out
 FOLLOW_UP = 2.5  # what the topic of the question before is worth to one that leans on it
 RANKED = 20
+LIKING = {"number": -0.14, "choice": -0.14, "order": -0.1, "match": -0.1, "gap": -0.05, "term": -0.05}  # by form of card
 
 _COMPARES = re.compile(r"\b(?:vs\.?|versus|against|compared?|difference|differ|better|worse|or)\b|区别|比较|对比|还是|不同|差异", re.IGNORECASE)
 _LEANS = re.compile(
@@ -98,12 +99,13 @@ class Answer:
 
 
 def refusal(answer: Answer) -> str:
-    words = ", ".join(f"“{word}”" for word in answer.missing[:4])
+    words = [f"“{word}”" for word in answer.missing[:4]]
+    absent = f"{' and '.join(filter(None, [', '.join(words[:-1]), words[-1]]))} {'stands' if len(words) == 1 else 'stand'} in none of them" if words else ""
     if answer.outcome == RELATED:
-        return f"The notes come near this but do not say it: {words} stands in none of them." if words else "The notes come near this but do not say it."
+        return f"The notes come near this but do not say it: {absent}." if absent else "The notes come near this but do not say it."
     if not answer.ranking:
         return "There is no question here to look up: type a few words."
-    return f"This is not in the notes: {words} stands in none of them." if words else "This is not in the notes."
+    return f"This is not in the notes: {absent}." if absent else "This is not in the notes."
 
 
 def answer_question(
@@ -162,10 +164,10 @@ def compared(index: Index, found: Found) -> tuple[str, ...]:
         return ()
     standing = {ranked.topic: place for place, ranked in enumerate(found.ranking[:8])}
     sides: list[str] = []
-    for slugs in found.query.names.values():
+    for name, slugs in found.query.names.items():
         known = [slug for slug in slugs if slug in standing and slug not in sides]
         if known:
-            sides.append(min(known, key=standing.__getitem__))
+            sides.append(name.replace(" ", "-") if name.replace(" ", "-") in known else min(known, key=standing.__getitem__))
     return tuple(sides[:2]) if len(sides) >= 2 else ()
 
 
@@ -225,10 +227,13 @@ def _candidates(session: Session, index: Index, found: Found, topics: Sequence[s
         query = select(Passage).where(col(Passage.topic).in_(topics), col(Passage.kind).in_(kinds))
     total = sum(found.weight.values()) or 1.0
     order = {slug: place for place, slug in enumerate(topics)}
-    found_rows = [
-        _Candidate(passage, 0.75 * cosine.get(passage.id or 0, 0.3) + 0.25 * _share(passage.words, found.weight, total) + _liking(passage) - 0.03 * order[passage.topic])
-        for passage in session.exec(query)
-    ]
+    passages = list(session.exec(query))
+    blocks = {passage.card for passage in passages if passage.card}
+    forms = dict(session.exec(select(Card.block, Card.form).where(col(Card.block).in_(blocks))).all()) if blocks else {}
+    found_rows = []
+    for passage in passages:
+        near = 0.75 * cosine.get(passage.id or 0, 0.3) + 0.25 * _share(passage.words, found.weight, total)
+        found_rows.append(_Candidate(passage, near + _liking(passage, forms.get(passage.card, "")) - 0.03 * order[passage.topic]))
     best: dict[tuple[int, int, str], _Candidate] = {}
     for candidate in found_rows:
         key = (candidate.passage.start, candidate.passage.end, candidate.passage.topic)
@@ -243,12 +248,11 @@ def _share(words: str, weight: Mapping[str, float], total: float) -> float:
     return sum(value for word, value in weight.items() if word[: max(4, len(word) - 3)] in held) / total
 
 
-def _liking(passage: Passage) -> float:
-    """A bare formula or a half sentence answers less well than a whole one."""
-    first = passage.words[:1]
+def _liking(passage: Passage, form: str) -> float:
+    """A bare formula or a half sentence answers less well than a whole one; a card made of numbers or options answers only itself."""
     if passage.kind == SENTENCE:
-        return -0.08 if first.islower() or len(passage.words.split()) < 6 or len(passage.words) > 900 else 0.0
-    return 0.0
+        return -0.08 if passage.words[:1].islower() or len(passage.words.split()) < 6 or len(passage.words) > 900 else 0.0
+    return LIKING.get(form, 0.0) + (0.03 if passage.kind == QUESTION else 0.0)
 
 
 def _from_card(session: Session, index: Index, card: Card) -> tuple[Said, ...]:

@@ -10,7 +10,7 @@ Nothing a person types is ever put into the SQL text. A line that cannot be read
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,18 +32,18 @@ _TOKEN = re.compile(r'\s*(?:(?P<open>\()|(?P<close>\))|(?P<minus>-(?=\S))|(?P<te
 
 
 def compile_query(
-    query: str, *, today: int, parameters: Sequence[float] = DEFAULT_PARAMETERS, is_rare: Callable[[str], bool] = lambda words: False
+    query: str, *, today: int, parameters: Sequence[float] = DEFAULT_PARAMETERS, index: WordIndex | None = None
 ) -> tuple[str, dict[str, Any]]:
     """The condition on `lc` (learner_card) and `c` (card), and its values; an empty query gives an empty condition.
 
-    `is_rare` says of words whether few enough cards hold them that the index of words is the shorter way (`rare_words`).
+    With an `index` (`word_index`) tags and rare words are looked up in it; without, every card is looked at.
     """
     if len(query) > LONGEST:
         raise QueryError(f"The search has {len(query)} characters; {LONGEST} is the most.")
     tokens = _tokens(query)
     if not tokens:
         return "", {}
-    reader = _Reader(tokens, today, parameters, is_rare)
+    reader = _Reader(tokens, today, parameters, index)
     condition = reader.alternatives(0)
     if reader.place < len(tokens):
         raise QueryError("There is a ) without a ( before it.")
@@ -71,7 +71,7 @@ class _Reader:
     tokens: list[tuple[str, str]]
     today: int
     parameters: Sequence[float]
-    is_rare: Callable[[str], bool]
+    index: WordIndex | None
     values: dict[str, Any] = field(default_factory=dict)
     place: int = 0
 
@@ -130,7 +130,7 @@ class _Reader:
     def words(self, words: str) -> str:
         if not words.strip():
             raise QueryError("There is nothing between the quotes.")
-        if self.is_rare(words):
+        if self.index and self.index.is_rare(words):
             return f"lc.card IN (SELECT card FROM card_words WHERE card_words MATCH {self.bind(phrase(words))})"
         return f"c.plain LIKE {self.bind(like(words))} ESCAPE '\\'"
 
@@ -141,6 +141,8 @@ class _Reader:
         return f"lc.topic = {self.bind(value.lower())}"
 
     def filter_tag(self, value: str) -> str:
+        if self.index:
+            return f"lc.card IN (SELECT card FROM card_tag WHERE tag = {self.bind(value.lower())})"
         return f"""CAST(c.tags AS TEXT) LIKE {self.bind(like(f'"{value}"'))} ESCAPE '\\'"""
 
     def filter_is(self, value: str) -> str:
@@ -219,7 +221,7 @@ FEW = 500  # cards: below that the index leads to them faster than looking at on
 
 
 def index_words(session: Session) -> None:
-    """Bring the index of the cards' words up to date. It follows from the cards, and only SQLite has it."""
+    """Bring the index of the cards' words and tags up to date. It follows from the cards, and only SQLite has it."""
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         return
@@ -232,22 +234,27 @@ def index_words(session: Session) -> None:
     last = connection.exec_driver_sql("SELECT COALESCE(MAX(id), 0) FROM card_words_row").scalar_one()
     connection.exec_driver_sql(f"INSERT OR REPLACE INTO card_words_row (card, words) SELECT c.id, c.plain {changed}")
     connection.exec_driver_sql("INSERT INTO card_words (rowid, card, words) SELECT id, card, words FROM card_words_row WHERE id > ?", (last,))
+    connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS card_tag (tag TEXT, card TEXT, PRIMARY KEY (tag, card)) WITHOUT ROWID")
+    connection.exec_driver_sql("DELETE FROM card_tag")
+    connection.exec_driver_sql("INSERT OR IGNORE INTO card_tag SELECT LOWER(tag.value), c.id FROM card c, json_each(c.tags) tag")
 
 
-def rare_words(session: Session) -> Callable[[str], bool]:
-    """Whether at most a few cards hold these words; never, where there is no index or the words are too short for it."""
-    connection = session.connection()
-    indexed = connection.dialect.name == "sqlite" and _INDEXED.row(session, {}) is not None
+@dataclass(frozen=True, slots=True)
+class WordIndex:
+    session: Session
 
-    def is_rare(words: str) -> bool:
-        if not indexed or len(words) < 3:
-            return False
-        return _HOLDING.value(session, {"words": phrase(words), "few": FEW}) < FEW
-
-    return is_rare
+    def is_rare(self, words: str) -> bool:
+        """Whether few cards hold these words; the index knows nothing shorter than three characters."""
+        return len(words) >= 3 and _HOLDING.value(self.session, {"words": phrase(words), "few": FEW}) < FEW
 
 
-_INDEXED = Statement("SELECT 1 FROM sqlite_master WHERE name = 'card_words'")
+def word_index(session: Session) -> WordIndex | None:
+    """The index where there is one: on SQLite, once the content was followed."""
+    there = session.connection().dialect.name == "sqlite" and _INDEXED.row(session, {})
+    return WordIndex(session) if there else None
+
+
+_INDEXED = Statement("SELECT 1 FROM sqlite_master WHERE name = 'card_tag'")
 _HOLDING = Statement("SELECT COUNT(*) FROM (SELECT 1 FROM card_words WHERE card_words MATCH :words LIMIT :few)")
 
 # --- finding ---------------------------------------------------------------------------------------------------------
@@ -274,7 +281,7 @@ def find_cards(session: Session, *, learner: int, at: int, query: str, limit: in
     """`limit` cards that the query finds, after the first `offset`: in the order in which they are found, which is quickest."""
     settings = read_settings(session, learner=learner)
     today = study_day(at, time_zone=settings.time_zone, rollover_hour=settings.rollover_hour)
-    condition, values = compile_query(query, today=today, parameters=settings.parameters, is_rare=rare_words(session))
+    condition, values = compile_query(query, today=today, parameters=settings.parameters, index=word_index(session))
     sql = f"""SELECT lc.card, lc.topic, lc.state, lc.due_day, lc.last_day, lc.stability, lc.difficulty, lc.lapses, lc.reps, lc.flag,
         lc.suspended, lc.leech, lc.misconception FROM learner_card lc JOIN card c ON c.id = lc.card
         WHERE lc.learner = :learner AND lc.topic <> ''{f" AND {condition}" if condition else ""} LIMIT :limit OFFSET :offset"""
@@ -294,7 +301,7 @@ def count_cards(session: Session, *, learner: int, at: int, query: str) -> int:
     """How many cards the query finds."""
     settings = read_settings(session, learner=learner)
     today = study_day(at, time_zone=settings.time_zone, rollover_hour=settings.rollover_hour)
-    condition, values = compile_query(query, today=today, parameters=settings.parameters, is_rare=rare_words(session))
+    condition, values = compile_query(query, today=today, parameters=settings.parameters, index=word_index(session))
     sql = f"""SELECT COUNT(*) FROM learner_card lc JOIN card c ON c.id = lc.card
         WHERE lc.learner = :learner AND lc.topic <> ''{f" AND {condition}" if condition else ""}"""
     return session.connection().execute(text(sql), {"learner": learner} | values).scalar_one()

@@ -33,7 +33,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import text
 from sqlmodel import Session
 
-from backend.card_search import compile_query, index_words, rare_words
+from backend.card_search import compile_query, index_words, word_index
 from backend.memory import (
     HOUR_MS,
     MINUTE_MS,
@@ -408,7 +408,7 @@ class _Choice:
 
     def _select(self, where: str, order: str, limit: int | None = None) -> list[tuple[str, str]]:
         condition, values = compile_query(
-            self.scope.query, today=self.today, parameters=self.settings.parameters, is_rare=rare_words(self.session)
+            self.scope.query, today=self.today, parameters=self.settings.parameters, index=word_index(self.session)
         )
         hidden = "" if self.scope.kind in ("cram", "flagged") else " AND lc.suspended = :no AND lc.buried_day <> :today"
         sql = f"""SELECT lc.card, c.block FROM learner_card lc JOIN card c ON c.id = lc.card

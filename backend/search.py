@@ -271,7 +271,8 @@ def _name_features(features: Floats, index: Index, query: Query, homes: Mapping[
         for slug in slugs:
             if slug in number:
                 features[number[slug], 9] += worth
-                features[number[slug], 11] = max(features[number[slug], 11], worth / len(slugs))
+                own_name = name in (slug.replace("-", " "), name_key(index.titles[slug]))
+                features[number[slug], 11] = max(features[number[slug], 11], worth if own_name else worth / len(slugs))
     for word, value in weight.items():
         for at in homes[word]:
             features[at, 10] += value / total

@@ -14,11 +14,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from models import toy_dates, toy_shapes
+from models.attention_only import AttentionOnly, AttentionOnlyConfig
 from models.byte_pair import BytePairTokenizer
 from models.contrastive import Contrastive, ContrastiveConfig
 from models.decoder import Decoder, DecoderConfig
 from models.encoder import MaskedLanguageModel
 from models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+from models.symbols import SymbolTokenizer
 
 TRAINED = Path(__file__).parent / "trained"
 Card = dict[str, Any]
@@ -75,14 +77,21 @@ def toy_tokenizer() -> BytePairTokenizer:
     return BytePairTokenizer.load(TRAINED / "toy_tokenizer.tokens.json")
 
 
+def stages(config: dict[str, Any], build: Callable[[dict[str, Any]], nn.Module]) -> nn.ModuleDict:
+    """One model per training run and kept step: "random_2_300" is the run "random_2" after 300 steps."""
+    return nn.ModuleDict({f"{run}_{step}": build(shape) for run, shape in config["runs"].items() for step in config["steps"]})
+
+
 BUILDERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "decoder": lambda config: Decoder(DecoderConfig(**config)),
     "masked": lambda config: MaskedLanguageModel(**config),
     "encoder_decoder": lambda config: EncoderDecoder(EncoderDecoderConfig(**config)),
+    "attention_only": lambda config: stages(config, lambda shape: AttentionOnly(AttentionOnlyConfig(**shape))),
     "contrastive": lambda config: Contrastive(ContrastiveConfig(**config)),
 }
 TOKENIZERS: dict[str, Callable[[], Any]] = {
     "toy_tokenizer": toy_tokenizer,
     "dates": toy_dates.tokenizer,
     "shapes": toy_shapes.tokenizer,
+    "letters": lambda: SymbolTokenizer("abcdefghijklmnopqrstuvwxyz", "character"),
 }

@@ -22,9 +22,7 @@ NAMES = ("previous", "next", "itself", "first", "last", "same", "induction")
 
 def offset_keys(T: int, offset: int) -> Tensor:
     """(T, T), True at the key `offset` places after its query: -1 is the previous token."""
-    return torch.eye(T, dtype=torch.bool).roll(offset, dims=1) & (torch.ones(T, T, dtype=torch.bool).triu(1) if offset > 0 else True) & (
-        torch.ones(T, T, dtype=torch.bool).tril(-1) if offset < 0 else True
-    )
+    return torch.diag(torch.ones(T - abs(offset), dtype=torch.bool), offset)
 
 
 def same_keys(tokens: Tensor) -> Tensor:

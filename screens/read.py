@@ -61,6 +61,7 @@ def topic_page(slug: str, topics: Sequence[TopicLine], known: Mapping[str, Stand
         st.markdown(f"[{desk.track_title(note.track)}](/read) · {place} of {len(track)}")
         st.title(linked(note.title, titles.get), anchor=False)
         body(note, titles)
+        labs_here(note)
         foot(slug, topics, note)
     with rail, st.container(key="rail"):
         rail_links(note, topics, known)
@@ -159,6 +160,19 @@ def draw_card(card: Card, titles: Mapping[str, str], inline: Inline, *, again: b
                         st.button(label, key=key, on_click=grade_inline, args=(card.id, inline.showings, grade))
             elif inline.word:
                 st.caption(inline.word)
+
+
+def labs_here(note: Note) -> None:
+    """The note's labs, run where they are explained; nothing of them is loaded before one is opened."""
+    for lab in note.labs:
+        if not desk.lab_is_built(lab):
+            continue
+        opened = st.expander(f"Run it here: {desk.lab_title(lab)}", icon=":material/science:", key=f"lab-here-{lab}", on_change="rerun")
+        if opened.open:
+            with opened:
+                from screens.parts.lab_view import draw_lab
+
+                draw_lab(lab, compact=True)
 
 
 def rail_links(note: Note, topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:

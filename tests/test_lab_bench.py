@@ -263,7 +263,7 @@ def test_a_prediction_is_committed_before_the_run_and_a_wrong_one_can_become_a_c
     app.button(key=f"commit-{SLUG}-0").click().run()
     assert not app.exception
     assert "Not what happens" in words(app)
-    assert app.query_params["d_k"] == ["512"]
+    assert app.query_params["d_k"] == "512"
     app.button(key=f"keep-{SLUG}-0").click().run()
     assert any("In your deck" in caption.value for caption in app.caption)
     engine = store.open_engine()

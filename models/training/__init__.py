@@ -12,5 +12,6 @@ RECIPES = (  # in the order in which they need each other
     "toy_mixture",
     "toy_masked",
     "dates",
+    "induction",
     "shapes",
 )

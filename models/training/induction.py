@@ -77,6 +77,6 @@ def measure(model: nn.ModuleDict, count: int = 64) -> dict[str, Any]:
             logits, heads = stage.look(tokens)
             seen[f"copy_nll_{stretch}"] = float(losses(logits, tokens)[:, stretch:].mean())
         keys = induction_keys(tokens)
-        seen["induction"] = max(float(weight_on(layer.weights, keys[:, None]).amax(dim=-1).mean(dim=0).max()) for layer in heads)
+        seen["induction"] = max(float(weight_on(layer.weights, keys[:, None]).mean(dim=0).max()) for layer in heads)
         figures[name] = rounded(seen)
     return figures

@@ -7,6 +7,7 @@ automatic one would still walk everything that torch or streamlit brought along,
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 from datetime import datetime
@@ -64,10 +65,8 @@ def learner() -> int:
 def adopt_time_zone(session: Session, learner: int) -> None:
     """Study days follow the learner's clock: at the first visit the browser's time zone becomes the setting."""
     if session.get(Setting, (learner, "time_zone")) is None and st.context.timezone:
-        try:
+        with contextlib.suppress(SettingError):  # a browser that names no zone we know leaves UTC, which Settings shows
             change_setting(session, learner=learner, name="time_zone", value=st.context.timezone)
-        except SettingError:
-            pass  # a browser that names no zone we know leaves UTC, which Settings shows
 
 
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)
@@ -77,6 +76,12 @@ def tracks() -> list[Track]:
 
 def track_title(slug: str) -> str:
     return next((track.title for track in tracks() if track.slug == slug), slug.replace("-", " ").capitalize())
+
+
+def lab_is_built(slug: str) -> bool:
+    from screens.labs import catalogue
+
+    return slug in catalogue()
 
 
 def lab_title(slug: str) -> str:

@@ -58,16 +58,21 @@ def build(folder: Path) -> Engine:
 
 
 def _write_history(session, rng: np.random.Generator) -> None:
-    """Five grades for each of the first 80,000 cards, spread over two years that end yesterday."""
+    """Five grades for each of the first 80,000 cards over two years; about a tenth of them is due today."""
     started = int(CARDS * 0.8)
     S, D = np.zeros(started), np.zeros(started)
     gaps = np.stack([np.zeros(started, np.int64), *(rng.integers(low, high, started) for low, high in ((1, 4), (3, 12), (8, 40), (20, 90)))])
-    days = TODAY - 1 - rng.integers(0, 500, started) + np.cumsum(gaps, 0) - gaps.sum(0)
-    due = np.zeros(started, np.int64)
+    grades = np.where(rng.random((REVIEWS_EACH, started)) < 0.9, Grade.GOOD, Grade.AGAIN)
+    grades[0] = Grade.EASY
+    for grade, elapsed in zip(grades, gaps, strict=True):
+        S, D = memory.next_memory(S, D, elapsed, grade)
+    last = TODAY - 1 - (rng.random(started) * 1.1 * memory.whole_interval(S, 0.9).clip(max=400)).astype(np.int64)
+    days = last + np.cumsum(gaps, 0) - gaps.sum(0)
+    S, D, due = np.zeros(started), np.zeros(started), np.zeros(started, np.int64)
     events, before = [], np.zeros(started, np.int64)
     lapses = np.zeros(started, np.int64)
     for number in range(REVIEWS_EACH):
-        grade = np.where(rng.random(started) < 0.9, Grade.GOOD, Grade.AGAIN) if number else np.full(started, Grade.EASY)
+        grade = grades[number]
         elapsed = gaps[number]
         recall = np.where(number > 0, memory.retrievability(S, elapsed) * 1e6, 0).astype(np.int64)
         interval = due - (days[number - 1] if number else 0)
