@@ -7,13 +7,17 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from backend import store
+from backend import ask_command, store
+from backend.ask_command import ask_arguments, search_arguments
 from backend.check import check_content, check_database
+from backend.search_index import count_pending, fill_vectors
 from backend.sync import sync
 
 DONE, FOUND, NOT_YET = 0, 1, 2
+FEW = 400  # passages
 
 
 def content_folder() -> Path:
@@ -30,13 +34,45 @@ def say(arguments: argparse.Namespace, result: dict, sentence: str) -> None:
     print(json.dumps(result, ensure_ascii=False) if arguments.json else sentence)
 
 
-def bar(done: int, total: int) -> None:
+def bar(done: int, total: int, what: str = "reading notes") -> None:
     """A progress bar on a terminal; silence elsewhere."""
     if not sys.stderr.isatty():
         return
     filled = 30 * done // total
     end = "\n" if done == total else ""
-    print(f"\rreading notes [{'#' * filled}{'.' * (30 - filled)}] {done}/{total}", end=end, file=sys.stderr, flush=True)
+    print(f"\r{what} [{'#' * filled}{'.' * (30 - filled)}] {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+
+def embed_query(texts):  # the encoder in NumPy: there at once
+    from models.minilm import embed
+
+    return embed(texts)
+
+
+def embed_many(texts):  # the original encoder: slow to start, quick with many
+    from models.embedder import embed
+
+    return embed(texts)
+
+
+def complete_vectors(engine) -> None:
+    """Encode what has no vector yet; a handful is not worth starting the original encoder."""
+    with store.reading(engine) as session:
+        waiting, _ = count_pending(session)
+    if waiting:
+        fill_vectors(engine, embed_many if waiting > FEW else embed_query, progress=partial(bar, what="encoding passages"))
+
+
+def run_ask(arguments: argparse.Namespace) -> int:
+    engine = store.open_engine()
+    store.upgrade(engine)
+    return ask_command.run_ask(arguments, engine, embed=embed_query, complete=lambda: complete_vectors(engine))
+
+
+def run_search(arguments: argparse.Namespace) -> int:
+    engine = store.open_engine()
+    store.upgrade(engine)
+    return ask_command.run_search(arguments, engine, embed=embed_query)
 
 
 def run_sync(arguments: argparse.Namespace) -> int:
@@ -45,6 +81,8 @@ def run_sync(arguments: argparse.Namespace) -> int:
     with store.writing(engine) as session:
         store.local_learner(session)
         report = sync(session, content_folder(), at=store.now(), makers=lab_makers(), progress=bar)
+    if not arguments.no_vectors:
+        complete_vectors(engine)
     for mistake in report.mistakes:
         print(mistake, file=sys.stderr)
     mistakes = [str(mistake) for mistake in report.mistakes]
@@ -96,9 +134,13 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    verb("sync", run_sync, "bring the database to what content/ holds")
+    verb("sync", run_sync, "bring the database to what content/ holds").add_argument(
+        "--no-vectors", action="store_true", help="leave the encoding of passages to the running app; search finds words meanwhile"
+    )
     verb("check", run_check, "verify content and database; exit 1 on any finding")
-    for name, what in (("ask", "Ask"), ("search", "Search"), ("cards", "Listing cards"), ("import", "Import"), ("export", "Export")):
+    ask_arguments(verb("ask", run_ask, "answer questions from the notes, each sentence with its citation"))
+    search_arguments(verb("search", run_search, "find passages"))
+    for name, what in (("cards", "Listing cards"), ("import", "Import"), ("export", "Export")):
         verb(name, not_yet(what), f"{what}: not built yet").add_argument("rest", nargs="*")
     verb("backup", run_backup, "copy the database aside, safely, while it is in use")
     verb("restore", run_restore, "put a backup in the database's place").add_argument("file")

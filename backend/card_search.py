@@ -191,8 +191,9 @@ class _Reader:
             raise QueryError(f"“rated:{value}” should read like rated:7 (the last 7 days) or rated:7:1 (graded Again in them).")
         since = self.bind(self.today - int(match.group(1)))
         grade = f" AND e.grade = {self.bind(int(match.group(2)))}" if match.group(2) else ""
-        return f"""lc.card IN (SELECT e.card FROM event e WHERE e.learner = :learner AND e.kind = 'grade' AND e.day > {since}{grade}
-            AND NOT EXISTS (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id))"""
+        return f"""(lc.last_day > {since} AND EXISTS (SELECT 1 FROM event e WHERE e.learner = lc.learner AND e.card = lc.card AND e.kind = 'grade'
+            AND e.day > {since}{grade} AND NOT EXISTS (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo'
+            AND u.value = e.id)))"""
 
     def filter_added(self, value: str) -> str:
         if not re.fullmatch(r"\d{1,5}", value):

@@ -7,10 +7,12 @@ import re
 _DEEPEST = 24  # nested braces beyond this are left as they stand
 _PIECE = re.compile(r"\\(?:[A-Za-z]+\*?|.)|[{}^_&~]|\s+|[^\\{}^_&~\s]+", re.DOTALL)
 
+_LOOSE = re.compile(r" (?=[_^,;)]|\.$)")  # the space after a word such as theta, where a script or a comma follows
+
 _WORDS = {
     "times": "×", "cdot": "·", "div": "÷", "pm": "±", "mp": "∓", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠",
     "approx": "≈", "sim": "~", "equiv": "≡", "propto": "∝", "ll": "≪", "gg": "≫", "in": "∈", "notin": "∉", "subset": "⊂", "cup": "∪", "cap": "∩",
-    "to": "→", "rightarrow": "→", "Rightarrow": "⇒", "leftarrow": "←", "gets": "←", "mapsto": "↦", "infty": "∞", "partial": "∂",
+    "to": "→", "rightarrow": "→", "longrightarrow": "→", "succ": "≻", "prec": "≺", "Rightarrow": "⇒", "leftarrow": "←", "gets": "←", "mapsto": "↦", "infty": "∞", "partial": "∂",
     "nabla": "∇", "sum": "sum", "prod": "product", "int": "integral", "odot": "⊙", "otimes": "⊗", "oplus": "⊕", "circ": "∘", "top": "T",
     "ldots": "...", "cdots": "...", "dots": "...", "vdots": "...", "mid": "|", "vert": "|", "Vert": "||", "|": "||", "lVert": "||", "rVert": "||",
     "lvert": "|", "rvert": "|", "langle": "<", "rangle": ">", "lfloor": "floor(", "rfloor": ")", "lceil": "ceil(", "rceil": ")", "forall": "for all",
@@ -22,7 +24,7 @@ _SILENT = {
     "displaystyle", "textstyle", "scriptstyle", "limits",
     "nolimits", "mathrm", "mathbf", "mathit", "mathsf", "mathtt", "mathbb", "mathcal", "boldsymbol", "bm", "text", "textbf", "textit",
     "textrm", "texttt",
-    "operatorname", "operatorname*", "mathop", "mathbin", "mathrel", "mathopen", "mathclose", "!", ",", ";", ":", ">", "begin", "end", "hline", "tag",
+    "operatorname", "operatorname*", "mathop", "mathbin", "mathrel", "mathopen", "mathclose", "!", ",", ";", ":", ">", "hline", "tag",
 }  # fmt: skip
 _SPACES = {",", ";", ":", ">", "quad", "qquad", " "}
 _ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "vec": "vec", "widehat": "hat", "overline": "bar", "dot": "dot", "widetilde": "tilde"}
@@ -33,7 +35,7 @@ def spoken(formula: str) -> str:
     """The formula in one line of words and symbols."""
     pieces = _PIECE.findall(formula)
     text, _ = _sequence(pieces, 0, 0)
-    return " ".join(text.split())
+    return _LOOSE.sub("", " ".join(text.split()))
 
 
 def _sequence(pieces: list[str], position: int, depth: int) -> tuple[str, int]:
@@ -78,9 +80,13 @@ def _argument(pieces: list[str], position: int, depth: int) -> tuple[str, int]:
 
 
 def _script(mark: str, text: str) -> str:
-    if mark == "^" and text in ("T", "'"):
-        return text if text == "'" else "^T"
-    return f"{mark}{text}" if len(text) <= 1 or text.isalnum() else f"{mark}({text})" if mark == "^" else f"_{text}"
+    if text == "'":
+        return text
+    return f"{mark}{text}" if len(text) <= 1 or text.isalnum() or _in_parentheses(text) else f"{mark}({text})"
+
+
+def _in_parentheses(text: str) -> bool:
+    return text.startswith("(") and text.endswith(")") and text.count("(") == 1
 
 
 def _command(pieces: list[str], position: int, depth: int) -> tuple[str, int]:
@@ -89,12 +95,18 @@ def _command(pieces: list[str], position: int, depth: int) -> tuple[str, int]:
         top, position = _argument(pieces, position + 1, depth)
         bottom, position = _argument(pieces, position, depth)
         return f"{_grouped(top)}/{_grouped(bottom)}", position
+    if name == "binom":
+        top, position = _argument(pieces, position + 1, depth)
+        bottom, position = _argument(pieces, position, depth)
+        return f"({top} choose {bottom})", position
     if name == "sqrt":
         inside, end = _argument(pieces, position + 1, depth)
         return f"sqrt({inside})", end
     if name in _ACCENTS:
         inside, end = _argument(pieces, position + 1, depth)
         return f"{inside}_{_ACCENTS[name]}" if len(inside) > 1 else f"{inside} {_ACCENTS[name]}", end
+    if name in ("begin", "end"):  # the name of the environment is no part of what is said
+        return " ", _argument(pieces, position + 1, depth)[1]
     if name in _SPACES:
         return " ", position + 1
     if name in _SILENT:
@@ -103,7 +115,7 @@ def _command(pieces: list[str], position: int, depth: int) -> tuple[str, int]:
         return " ", position + 1
     said = _WORDS.get(name, name)
     # a word next to a word needs a space to stay one: \alpha x, \log p
-    return (f" {said} " if said[0].isalpha() and len(said) > 1 else f" {said} " if said in "×·÷±≤≥≠≈∈∝→⇒←≪≫≡" else said), position + 1
+    return (f" {said} " if said[0].isalpha() and len(said) > 1 else f" {said} " if said in "×·÷±≤≥≠≈∈∝→⇒←≪≫≡≻≺" else said), position + 1
 
 
 def _grouped(text: str) -> str:

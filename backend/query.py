@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from backend.formulas import spoken
+from backend.markup import plain
 
 HERE = Path(__file__).parent
 LONGEST = 600  # characters of a question that are looked at
@@ -73,14 +74,14 @@ def read_query(text: str, lexicon: Lexicon) -> Query:
     """Any text whatever is a query; one without words is an empty one."""
     cleaned = clean(text)
     translated, unread = translate(cleaned, lexicon.chinese)
-    plain = FILLER.sub(" ", translated)
-    corrected = spelling(plain, lexicon.vocabulary)
+    asked = FILLER.sub(" ", translated)
+    corrected = spelling(asked, lexicon.vocabulary)
     for typed, taken in corrected.items():
-        plain = re.sub(rf"\b{re.escape(typed)}\b", taken, plain, flags=re.IGNORECASE)
-    words = content_words(plain)
+        asked = re.sub(rf"\b{re.escape(typed)}\b", taken, asked, flags=re.IGNORECASE)
+    words = content_words(asked)
     joined = [first + second for first, second in zip(words, words[1:]) if first + second in lexicon.vocabulary]
-    names = mentioned(plain, lexicon.names) | chinese_mentioned(cleaned, lexicon.names)
-    english = " ".join(plain.split()) if re.search(r"[A-Za-z]{2}|[A-Za-z0-9]", plain) else ""
+    names = mentioned(asked, lexicon.names) | chinese_mentioned(cleaned, lexicon.names)
+    english = " ".join(asked.split()) if re.search(r"[A-Za-z0-9]", asked) else ""
     own = tuple(dict.fromkeys([*words, *joined]))[:MOST_WORDS]
     more = dict.fromkeys(term for word in own for term in content_words(everyday_words().get(word, "")) if term not in own)
     return Query(cleaned, english, own, tuple(more), han_pairs(cleaned), names, corrected, unread)
@@ -252,3 +253,8 @@ def slips(one: str, other: str) -> int:
                 cost = min(cost, older[j - 2] + 1)
             row.append(cost)
     return row[-1]
+
+
+def without_markup(text: str) -> str:
+    """Markdown as words: formulas spoken, marks dropped."""
+    return " ".join(plain(text).split())

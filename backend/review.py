@@ -12,6 +12,7 @@ The public door (`session` first, the rest by keyword; times are UTC millisecond
     undo(session, learner=, at=)               -> Undone | None      takes back the learner's last action, as often as wanted
     bury / suspend / flag(session, learner=, card=, at=, ...)  marks; each is an event and can be undone
     summarise_round(session, learner=, round=, at=) -> Summary  what to say at the end
+    import_memory(session, learner=, card=, reviews=, at=, ...) -> bool   a memory from another program
 
 One grade is one transaction: call `record_grade` inside `store.writing(engine)`; when that block ends without an error the
 grade is on disk, with its event and the day's sums. A showing is a learner, a card and `Showing.number`, the count of that
@@ -30,6 +31,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from sqlalchemy import text
 from sqlmodel import Session
 
@@ -45,8 +47,10 @@ from backend.memory import (
     fuzz_range,
     local_hour,
     outcomes,
+    replay,
     seeded_shares,
     study_day,
+    whole_interval,
 )  # fmt: skip
 from backend.replay import put_back, read_log, states_of
 from backend.settings import Settings, change_setting, read_settings
@@ -657,6 +661,53 @@ def append_event(session: Session, event: dict[str, Any]) -> int:
 def append_many(session: Session, events: Sequence[dict[str, Any]]) -> None:
     """Append events that belong together."""
     _APPEND_MANY.run(session, [_EMPTY | event for event in events])
+
+
+# --- memories from elsewhere -----------------------------------------------------------------------------------------
+
+
+def import_memory(
+    session: Session,
+    *,
+    learner: int,
+    card: str,
+    reviews: Sequence[tuple[int, int, int | None]],
+    at: int,
+    stability: float | None = None,
+    difficulty: float | None = None,
+    due_day: int | None = None,
+) -> bool:
+    """Give a new card the memory it has in another program: its reviews (at, grade, duration), and S, D and due day where known.
+
+    A card with a memory of its own keeps it: the answer is False. What was imported is no action of the learner's, so undo passes it by.
+    """
+    settings = read_settings(session, learner=learner)
+    row = _row(session, learner=learner, card=card, at=at)
+    if row.state != Phase.NEW or not reviews:
+        return False
+    reviews = sorted(reviews)
+    days = np.array([min(today_of(settings, when), today_of(settings, at)) for when, *_ in reviews], np.int64)
+    grades = np.array([grade for _, grade, _ in reviews], np.int64)
+    if stability is None or difficulty is None:
+        S, D, _ = replay(np.zeros(len(days), np.int64), days, grades, settings.parameters)
+        stability, difficulty = float(S[-1]), float(D[-1])
+    last_day = int(days[-1])
+    if due_day is None:
+        due_day = last_day + int(whole_interval(stability, settings.desired_retention, settings.parameters, settings.maximum_interval))
+    lapses = int(((grades == Grade.AGAIN) & (np.diff(days, prepend=days[0]) > 0)).sum())
+    memory = {"state": 2, "due_day": due_day, "stability": stability, "difficulty": difficulty}
+    brought = {"reps": len(reviews), "lapses": lapses, "reviews": [list(each) for each in reviews]}
+    event = {"learner": learner, "card": card, "seq": row.events, "kind": "import", "at": reviews[-1][0], "day": last_day, "topic": row.topic, "step": 0}
+    append_event(session, event | memory | {"data": json.dumps(brought)})
+    _BRING.run(session, memory | {
+        "learner": learner, "card": card, "last_day": last_day, "last_at": reviews[-1][0], "reps": len(reviews), "lapses": lapses,
+    })  # fmt: skip
+    return True
+
+
+_BRING = Statement("""UPDATE learner_card SET state = :state, step = 0, stability = :stability, difficulty = :difficulty, due_day = :due_day,
+    due_at = NULL, last_day = :last_day, last_at = :last_at, reps = reps + :reps, lapses = lapses + :lapses, events = events + 1
+    WHERE learner = :learner AND card = :card""")
 
 
 # --- marks -----------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from backend.cards import showings, write_card
 from backend.markup import Mistake, plain
 from backend.notes import Note, Track, check_tree, read_note, read_tracks
 from backend.questions import Form, Question, to_dict
+from backend.search_index import index_topics
 from backend.tables import Card, Revision, Section, SourceFile, Topic
 
 COMPUTED = "computed"  # the form of a card whose question a lab computes afresh at every showing
@@ -68,6 +69,7 @@ def sync(
     report = SyncReport(topics=len(sources))
     if stamps == dict(session.exec(select(SourceFile.path, SourceFile.sha)).all()):
         report.mistakes = known_mistakes(session)
+        index_topics(session)  # a database from before search, or rules of cutting that changed
         return report
 
     notes: list[Note] = []
@@ -85,6 +87,7 @@ def sync(
     _write_cards(session, notes, makers or {}, unread={s.slug for s in sources} - {n.slug for n in notes}, at=at, report=report)
     _write_files(session, stamps, report.mistakes)
     session.flush()
+    index_topics(session, {note.slug: note for note in notes})
     return report
 
 

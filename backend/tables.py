@@ -191,6 +191,7 @@ class LearnerCard(Table, table=True):
     __table_args__ = (
         Index("ix_learner_card_queue", "learner", "suspended", "state", "due_day"),
         Index("ix_learner_card_topic", "learner", "suspended", "state", "topic", "due_day", "buried_day"),
+        Index("ix_learner_card_last", "learner", "last_day"),
         Index("ix_learner_card_lapses", "learner", "lapses"),
         Index("ix_learner_card_flag", "learner", sqlite_where=text("flag > 0"), postgresql_where=text("flag > 0")),
         Index("ix_learner_card_leech", "learner", sqlite_where=text("leech"), postgresql_where=text("leech")),

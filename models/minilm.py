@@ -9,7 +9,7 @@ Shapes: B texts, T tokens, H = 12 heads, D = 32 numbers per head, C = H·D = 384
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -48,6 +48,7 @@ class Reading:
     attention: list[Array] = field(default_factory=list)  # per layer (B, H, T, T); `reading.attention[layer][text, head]`
     queries: list[Array] = field(default_factory=list)  # per layer (B, H, T, D)
     keys: list[Array] = field(default_factory=list)
+    values: list[Array] = field(default_factory=list)
 
 
 class MiniLM:
@@ -65,7 +66,7 @@ class MiniLM:
         return embeddings
 
     def read(self, texts: Sequence[str], *, cut_at: int = CUT_AT, look: bool = True) -> Reading:
-        """The whole forward pass; with `look`, every layer's attention weights, queries and keys are kept."""
+        """The whole forward pass; with `look`, every layer's attention weights, queries, keys and values are kept."""
         tokens = self.tokenize(texts, cut_at)
         reading = Reading(tokens, np.zeros((0, WIDTH), np.float32), self.embed_tokens(tokens.ids))
         mask = np.where(tokens.real, 0, -np.inf).astype(np.float32)[:, None, None, :]  # (B, 1, 1, T)
@@ -97,8 +98,10 @@ class MiniLM:
         x = x + w["embeddings.position_embeddings.weight"][: ids.shape[1]] + w["embeddings.token_type_embeddings.weight"][0]
         return self.norm("embeddings.LayerNorm", x)
 
-    def layer(self, number: int, x: Array, mask: Array, reading: Reading | None) -> Array:
-        """Attention, then a feed-forward network; after each the input is added back and normalised (post-LN)."""
+    def layer(self, number: int, x: Array, mask: Array, reading: Reading | None, silenced: Collection[int] = ()) -> Array:
+        """Attention, then a feed-forward network; after each the input is added back and normalised (post-LN).
+
+        What the `silenced` heads said is taken away: zeros reach the output matrix in their places."""
         at = f"encoder.layer.{number}"
         q, k, v = (split_heads(self.linear(f"{at}.attention.self.{name}", x)) for name in ("query", "key", "value"))  # (B, H, T, D)
         weights = softmax(q @ k.swapaxes(-2, -1) / np.float32(math.sqrt(q.shape[-1])) + mask)  # (B, H, T, T)
@@ -106,7 +109,10 @@ class MiniLM:
             reading.attention.append(weights)
             reading.queries.append(q)
             reading.keys.append(k)
-        x = self.norm(f"{at}.attention.output.LayerNorm", x + self.linear(f"{at}.attention.output.dense", merge_heads(weights @ v)))
+            reading.values.append(v)
+        said = weights @ v  # (B, H, T, D)
+        said[:, list(silenced)] = 0
+        x = self.norm(f"{at}.attention.output.LayerNorm", x + self.linear(f"{at}.attention.output.dense", merge_heads(said)))
         hidden = gelu(self.linear(f"{at}.intermediate.dense", x))  # (B, T, 4C)
         return self.norm(f"{at}.output.LayerNorm", x + self.linear(f"{at}.output.dense", hidden))
 

@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 
 def page() -> None:
     try:
-        labs = catalogue()
+        labs = in_order(catalogue())
     except LabError as error:
         st.title("Labs", anchor=False)
         st.error(f"A lab file is broken, and so nothing is shown rather than one lab too few. {error}", icon=":material/error:")
@@ -39,6 +39,12 @@ def page() -> None:
         gallery(labs, missing=slug)
 
 
+def in_order(labs: dict[str, Entry]) -> dict[str, Entry]:
+    """The labs in the order of the tracks; what belongs to no track comes last."""
+    order = [track.slug for track in desk.tracks()]
+    return dict(sorted(labs.items(), key=lambda item: order.index(item[1].track) if item[1].track in order else len(order)))
+
+
 def gallery(labs: dict[str, Entry], *, missing: str = "") -> None:
     st.title("Labs", anchor=False)
     if missing:
@@ -46,10 +52,9 @@ def gallery(labs: dict[str, Entry], *, missing: str = "") -> None:
     with store.reading(desk.engine()) as session:
         tried = experiments_tried(session, learner=desk.learner())
     tracks = {entry.track: desk.track_title(entry.track) for entry in labs.values()}
-    order = [track.slug for track in desk.tracks()]
     lab_gallery(
         list(labs.values()),
-        tracks=dict(sorted(tracks.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))),
+        tracks=tracks,
         tried=tried,
         on_open=lambda chosen: st.query_params.from_dict({"lab": chosen}) if chosen in labs else None,
     )

@@ -4,7 +4,7 @@ Who sits here: someone with one question in mind, or someone working through a t
 the note they have a name for, or the place where they stopped. The best products (Obsidian Publish, Quantum Country) give a
 quiet column, links that open at once, and questions inside the text.
 
-Everything here is an address: /read, /read?topic=slug (&section=anchor), /read?view=map, glossary, errata.
+Everything here is an address: /read, /read?topic=slug (&section=anchor, &mark=start-end for a cited span), /read?view=map, glossary, errata.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from backend.tables import LearnerCard, Topic
 from backend.topics import Standing, TopicLine, backlinks, by_track, errata, glossary, leads_to, list_topics, nearest, neighbours, standings
 from screens.parts import desk
 from screens.parts.card_face import back, front
+from screens.parts.cited import Cited, find_cited
 
 MARKS = {"not started": "○", "learning": "◐", "known": "●"}
 VIEWS = {"topics": "Topics", "map": "Map", "glossary": "Glossary", "errata": "Errata"}
@@ -71,7 +72,7 @@ def topic_page(slug: str, topics: Sequence[TopicLine], known: Mapping[str, Stand
 def body(note: Note, titles: Mapping[str, str]) -> None:
     """The note with its cards; grading one draws only this part again."""
     cards = inline_cards(note)
-    draw_parts(note, titles, cards)
+    draw_parts(note, titles, cards, find_cited(note, st.query_params.get("mark", "")))
     missed = [card for card in note.cards if card.id in st.session_state.get("missed-inline", ())]
     if missed:
         st.subheader("Once more", anchor=False)
@@ -80,18 +81,33 @@ def body(note: Note, titles: Mapping[str, str]) -> None:
             draw_card(card, titles, cards[card.id], again=True)
 
 
-def draw_parts(note: Note, titles: Mapping[str, str], cards: Mapping[str, Inline]) -> None:
+def draw_parts(note: Note, titles: Mapping[str, str], cards: Mapping[str, Inline], cited: Cited | None = None) -> None:
     """The note from top to bottom; parts of one section share a container that an address can point at."""
-    sections: dict[str, list[Part]] = {}
-    for part in note.parts:
-        sections.setdefault(section_of(part), []).append(part)
+    sections: dict[str, list[tuple[int, Part]]] = {}
+    for place, part in enumerate(note.parts):
+        sections.setdefault(section_of(part), []).append((place, part))
     for anchor, parts in sections.items():
         with st.container(key=f"section-{anchor or 'top'}"):
-            for number, part in enumerate(parts):
-                if isinstance(part, CardPart):
+            for number, (place, part) in enumerate(parts):
+                if cited is not None and cited.part == place:
+                    draw_cited(part, cited, titles, cards)
+                elif isinstance(part, CardPart):
                     draw_card(part.card, titles, cards[part.card.id])
                 else:
                     draw_part(part, titles, key=f"{anchor}-{number}")
+
+
+def draw_cited(part: Part, cited: Cited, titles: Mapping[str, str], cards: Mapping[str, Inline]) -> None:
+    """The part that a citation points into: the marked blocks stand in a container of their own, a card is open."""
+    if cited.before.strip():
+        st.markdown(linked(cited.before, titles.get))
+    with st.container(key="cited"):
+        if isinstance(part, CardPart):
+            draw_card(part.card, titles, cards[part.card.id], opened=True)
+        else:
+            st.markdown(linked(cited.marked, titles.get))
+    if cited.after.strip():
+        st.markdown(linked(cited.after, titles.get))
 
 
 def section_of(part: Part) -> str:
@@ -146,12 +162,12 @@ def grade_inline(block: str, shown: tuple[tuple[str, int], ...], grade: Grade) -
     (missed.add if grade == Grade.AGAIN else missed.discard)(block)
 
 
-def draw_card(card: Card, titles: Mapping[str, str], inline: Inline, *, again: bool = False) -> None:
+def draw_card(card: Card, titles: Mapping[str, str], inline: Inline, *, again: bool = False, opened: bool = False) -> None:
     """The question, and the answer on demand: it opens in the browser, without a round trip."""
     place = "again-" if again else ""
     with st.container(key=f"card-{place}{card.id}"):
         st.markdown(linked(front(card.question), titles.get))
-        with st.expander("Answer"):
+        with st.expander("Answer", expanded=opened):
             st.markdown(linked(back(card.question), titles.get))
             if inline.showings:
                 with st.container(horizontal=True):

@@ -393,8 +393,9 @@ def main() -> None:
         st.query_params.clear()
         begin(Scope())
     elif wanted := st.query_params.get("topic"):
+        count = st.query_params.get("count", "")
         st.query_params.clear()
-        begin(Scope(kind="cram", query=f"topic:{wanted}"))
+        begin(Scope(kind="cram", query=f"topic:{wanted}", limit=int(count[:3]) if count.isdecimal() else None))
     if sitting() is None:
         start_page()
     else:

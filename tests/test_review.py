@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from backend import replay, review, stats
+from backend import memory, replay, review, stats
 from backend.memory import Grade, Phase
 from backend.review import Scope
 from backend.settings import change_setting
@@ -415,6 +415,32 @@ def test_a_showing_from_before_an_undo_is_stale(desk):
         review.undo(session, learner=1, at=NOON)
         assert review.record_grade(session, learner=1, card="t0-q00", showing=shown.number, grade=3, at=NOON).status == "stale"
         assert review.record_grade(session, learner=1, card="t0-q00", showing=0, grade=3, at=NOON).status == "stale"
+
+
+# --- memories from elsewhere -----------------------------------------------------------------------------------------
+
+
+def test_a_memory_from_elsewhere_is_taken_over_with_its_history(desk):
+    reviews = [(NOON - 30 * DAY, 3, 5000), (NOON - 28 * DAY, 3, 4000), (NOON - 17 * DAY, 1, None), (NOON - 17 * DAY + MINUTE, 3, None)]
+    with writing(desk) as session:
+        assert review.import_memory(session, learner=1, card="t0-q00", reviews=reviews, at=NOON)
+        assert not review.import_memory(session, learner=1, card="t0-q00", reviews=reviews, at=NOON)
+        given = {"stability": 10.5, "difficulty": 5.25, "due_day": NOON // DAY + 3}
+        assert review.import_memory(session, learner=1, card="t0-q01", reviews=reviews, at=NOON, **given)
+    first, second = stored(desk, "t0-q00"), stored(desk, "t0-q01")
+    S = D = 0.0
+    for elapsed, mark in ((0, 3), (2, 3), (11, 1), (0, 3)):
+        S, D = (float(x) for x in memory.next_memory(S, D, elapsed, mark))
+    assert (first["stability"], first["difficulty"]) == pytest.approx((S, D))
+    assert (first["state"], first["reps"], first["lapses"], first["last_day"]) == (Phase.REVIEW, 4, 1, NOON // DAY - 17)
+    assert (second["stability"], second["difficulty"], second["due_day"]) == (10.5, 5.25, NOON // DAY + 3)
+    assert_log_and_state_agree(desk)
+    grade(desk, "t0-q00", 3)
+    grade(desk, "t0-q02", 3)
+    with writing(desk) as session:
+        assert [review.undo(session, learner=1, at=NOON) is not None for _ in range(3)] == [True, True, False]  # an import stays
+    assert stored(desk, "t0-q00") == first | {"events": 3}
+    assert_log_and_state_agree(desk)
 
 
 # --- nothing lost ----------------------------------------------------------------------------------------------------

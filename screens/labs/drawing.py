@@ -83,7 +83,7 @@ def figure(
             "yanchor": "bottom",
             "y": 1.02,
             "x": 0,
-            "entrywidth": 0.32,
+            "entrywidth": 0.32 if len(traces) > 2 else 0.48,
             "entrywidthmode": "fraction",
             "font": {"size": 11},
         },

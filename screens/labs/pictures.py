@@ -38,6 +38,8 @@ class AttentionView:
     vectors: Mapping[tuple[int, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)  # head -> q (T, d), k (S, d)
     names: Mapping[tuple[int, int], str] = field(default_factory=dict)  # head -> a role to print on it, "induction"
     silenced: frozenset[tuple[int, int]] = frozenset()  # ablated heads, drawn crossed out
+    sets: Mapping[str, str] = field(default_factory=dict)  # controls that a click on a head sets, "{layer}" and "{head}" filled in
+    sets_token: str = ""  # control that gets the number of a pinned query token
     height: int = 460
 
     def __post_init__(self) -> None:

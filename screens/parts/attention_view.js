@@ -112,8 +112,9 @@ class AttentionView {
   choose(layer, head) {
     this.head = [layer, head];
     for (const button of this.heads.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.at === `${layer}.${head}`));
-    if (this.header.pool > 1) this.keep("head", [layer, head]); // only this head's full matrix is not here yet
-    else { this.draw(); this.point(this.pinned); this.write(); }
+    if (this.header.sets) this.send("chosen", [layer, head]); // other pictures follow
+    else if (this.header.pool > 1) this.keep("head", [layer, head]); // only this head's full matrix is not here yet
+    if (this.header.pool === 1) { this.draw(); this.point(this.pinned); this.write(); }
   }
 
   drawStrip() {
@@ -130,6 +131,7 @@ class AttentionView {
   pin(cell) {
     this.pinned = cell;
     this.point(cell);
+    if (cell && this.header.sets_token) this.send("pinned", cell[0]);
   }
 
   // What is pointed at: [query, key], [query, null] for a whole row, or nothing.
@@ -208,7 +210,7 @@ class AttentionView {
   }
 
   measure() {
-    const room = Math.max(this.matrix.clientWidth, 200);
+    const room = Math.max(this.matrix.parentElement.clientWidth, 200);
     const names = Math.max(...this.header.tokens.map((token) => visible(token).length), 1);
     const tops = Math.max(...this.keys.map((token) => visible(token).length), 1);
     let left = Math.min(names * 7.2 + 10, 0.3 * room), top = Math.min(tops * 7.2 + 10, 120);

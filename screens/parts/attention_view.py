@@ -3,12 +3,15 @@
 Contract. Takes a screens.labs.pictures.AttentionView. Weights travel as the square root in uint8 (error at most .004, finest
 near 0), of a causal model the triangle only: 144 heads x 64 tokens are 293 KiB. What is larger goes as pooled small heads
 and one head in full; then choosing a head asks the server for it (state "head", [layer, head]), otherwise nothing is sent.
+Where the view `sets` controls, choosing a head tells the server too (trigger "chosen", [layer, head]), and so does pinning
+a token where it `sets_token` (trigger "pinned", its number).
 Vectors q and k of a head travel as float16 and give the readout its q·k. `weights_sent` undoes the packing, for tests.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,10 +29,27 @@ JS = script("attention_view")
 _component = st.components.v2.component("attention_view", html=HTML, css=CSS, js=JS)
 
 
-def attention_view(view: AttentionView, *, says: str, key: str) -> None:
+def attention_view(view: AttentionView, *, says: str, key: str, on_set: Callable[[str, object], None] | None = None) -> None:
     state = st.session_state.get(key)
-    head = _head(view, state.get("head") if state is not None else None)
-    _component(key=key, data=attention_payload(view, says=says, head=head), on_head_change=lambda: None)
+    head = view.head if view.sets else _head(view, state.get("head") if state is not None else None)
+
+    def sent(name: str) -> Any:
+        now = st.session_state.get(key)
+        return now.get(name) if now is not None else None
+
+    def chosen() -> None:
+        layer, place = _head(view, sent("chosen"))
+        for control, value in view.sets.items():
+            if on_set is not None:
+                on_set(control, value.format(layer=layer, head=place))
+
+    def pinned() -> None:
+        token = sent("pinned")
+        if on_set is not None and view.sets_token and isinstance(token, int) and 0 <= token < len(view.tokens):
+            on_set(view.sets_token, token)
+
+    data = attention_payload(view, says=says, head=head)
+    _component(key=key, data=data, on_head_change=lambda: None, on_chosen_change=chosen, on_pinned_change=pinned)
 
 
 def attention_payload(view: AttentionView, *, says: str, head: tuple[int, int] | None = None) -> bytes:
@@ -59,6 +79,8 @@ def attention_payload(view: AttentionView, *, says: str, head: tuple[int, int] |
         "head": list(head),
         "names": {f"{at[0]}.{at[1]}": name for at, name in view.names.items()},
         "silenced": [f"{at[0]}.{at[1]}" for at in sorted(view.silenced)],
+        "sets": bool(view.sets),
+        "sets_token": bool(view.sets_token),
         "says": says,
         "height": view.height,
     }

@@ -16,7 +16,7 @@ OnSet = Callable[[str, object], None]
 def draw_picture(picture: Picture, *, says: str, key: str, on_set: OnSet | None = None) -> None:
     """Mount the picture. `on_set(control, index)` runs in a callback when a click in it sets a control."""
     if isinstance(picture, AttentionView):
-        attention_view.attention_view(picture, says=says, key=key)
+        attention_view.attention_view(picture, says=says, key=key, on_set=on_set)
     elif isinstance(picture, TokenStrip):
         token_strip.token_strip(picture, says=says, key=key, on_picked=_sets(picture.sets, on_set))
     elif isinstance(picture, Tree):

@@ -17,7 +17,9 @@ if (!window.attendLinks) {
   const sectionOf = (address) => new URL(address, location.href).searchParams.get("section");
   const land = () => {
     const section = sectionOf(location.href);
-    if (section) scrollTo(`.st-key-section-${CSS.escape(section)}`);
+    const cited = new URL(location.href).searchParams.has("mark");
+    if (cited) scrollTo(".st-key-cited");
+    else if (section) scrollTo(`.st-key-section-${CSS.escape(section)}`);
   };
 
   document.addEventListener("click", (event) => {

@@ -12,9 +12,6 @@ export default function (component) {
   const label = parentElement.querySelector("label");
   const [low, high] = parentElement.querySelectorAll(".ends span");
 
-  const ground = getComputedStyle(parentElement.host ?? parentElement).getPropertyValue("--st-background-color").match(/[0-9a-f]{2}/gi) ?? ["ff"];
-  (parentElement.host ?? parentElement).style.colorScheme = parseInt(ground[0], 16) < 128 ? "dark" : "light"; // the track follows
-
   label.textContent = data.label;
   if (data.help) label.title = data.help;
   input.setAttribute("aria-description", data.help);
@@ -23,6 +20,7 @@ export default function (component) {
   input.max = data.stops.length - 1;
   const show = () => {
     output.textContent = data.stops[input.value];
+    input.style.setProperty("--filled", `${(100 * input.value) / (data.stops.length - 1)}%`);
     input.setAttribute("aria-valuetext", data.stops[input.value]);
   };
 

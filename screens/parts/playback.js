@@ -59,6 +59,7 @@ class PlaybackPicture {
     if (!quiet && this.timer && at > last) return this.stop();
     this.at = Math.min(Math.max(at, 0), last);
     this.scrub.value = this.at;
+    this.scrub.style.setProperty("--filled", `${(100 * this.at) / Math.max(last, 1)}%`);
     this.scrub.setAttribute("aria-valuetext", `step ${this.at} of ${last}`);
     this.count.textContent = `step ${this.at} of ${last}`;
     this.back.disabled = this.first.disabled = this.at === 0;
@@ -70,7 +71,7 @@ class PlaybackPicture {
   grid() {
     const { texts, looks } = this.arrays, [, rows, columns] = texts.shape, { header } = this;
     const table = element("table", { role: "presentation" });
-    if (header.columns.length) table.append(element("thead", {}, element("tr", {}, header.rows.length ? element("th") : null, ...header.columns.map((name) => element("th", {}, name)))));
+    if (header.columns.length) table.append(element("thead", {}, element("tr", {}, header.rows.length ? element("td", { class: "hole" }) : null, ...header.columns.map((name) => element("th", {}, name)))));
     for (let row = 0; row < rows; row++) {
       const line = element("tr", {}, header.rows.length ? element("th", { scope: "row" }, header.rows[row] ?? "") : null);
       for (let column = 0; column < columns; column++) {

@@ -56,6 +56,7 @@ class SweptPicture {
     this.at = at;
     const { header } = this;
     this.input.value = at;
+    this.input.style.setProperty("--filled", `${(100 * at) / Math.max(header.stops.length - 1, 1)}%`);
     this.output.textContent = header.stops[at];
     this.input.setAttribute("aria-valuetext", header.stops[at]);
     this.readout.textContent = header.sentences[at] ?? "";

@@ -25,7 +25,7 @@ class TokenStrip {
     const list = element("div", { class: "tokens", role: "group", "aria-label": `${row.name}: ${row.tokens.length} tokens` }, ...buttons);
     list.onkeydown = (event) => this.walk(event, buttons);
     if (!buttons.length) list.append(element("span", { class: "quiet" }, "no tokens"));
-    return element("div", { class: "row" }, row.name ? element("h4", {}, row.name) : null, list);
+    return element("div", { class: "row" }, row.name ? element("div", { class: "name" }, row.name) : null, list);
   }
 
   token(row, token, index) {
@@ -81,9 +81,9 @@ class TokenStrip {
   picture() {
     const around = this.rows.getBoundingClientRect(), ink = css(this.root, "--st-text-color", "#000");
     const escape = (text) => text.replace(/[<>&"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
-    const parts = [...this.rows.querySelectorAll("button, h4")].map((node) => {
+    const parts = [...this.rows.querySelectorAll("button, .name")].map((node) => {
       const box = node.getBoundingClientRect(), look = getComputedStyle(node), x = box.left - around.left, y = box.top - around.top;
-      if (node.tagName === "H4") return `<text x="${x}" y="${y + 14}" font-weight="600" fill="${ink}">${escape(node.textContent)}</text>`;
+      if (node.className === "name") return `<text x="${x}" y="${y + 14}" font-weight="600" fill="${ink}">${escape(node.textContent)}</text>`;
       const fill = look.backgroundColor === "rgba(0, 0, 0, 0)" ? "none" : look.backgroundColor;
       const lines = [...node.children].map((child, line) => `<text x="${x + box.width / 2}" y="${y + 17 + 14 * line}" text-anchor="middle" font-size="${line ? 10 : 13}" fill="${look.color}">${escape(child.textContent)}</text>`);
       return `<rect x="${x}" y="${y}" width="${box.width}" height="${box.height}" rx="5" fill="${fill}" stroke="${look.borderBottomColor}"/>${lines.join("")}`;

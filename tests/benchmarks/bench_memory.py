@@ -38,7 +38,7 @@ def rmse_bins(p: np.ndarray, y: np.ndarray, gap: np.ndarray, past: np.ndarray, l
 
 
 def auc(p: np.ndarray, y: np.ndarray) -> float:
-    values, where, counts = np.unique(p, return_inverse=True, return_counts=True)
+    _, where, counts = np.unique(p, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[where]
     n1 = y.sum()
     return float((ranks[y == 1].sum() - n1 * (n1 + 1) / 2) / (n1 * (len(y) - n1)))

@@ -222,6 +222,7 @@ def upgrade() -> None:
     with op.batch_alter_table('learner_card', schema=None) as batch_op:
         batch_op.create_index('ix_learner_card_queue', ['learner', 'suspended', 'state', 'due_day'], unique=False)
         batch_op.create_index('ix_learner_card_topic', ['learner', 'suspended', 'state', 'topic', 'due_day', 'buried_day'], unique=False)
+        batch_op.create_index('ix_learner_card_last', ['learner', 'last_day'], unique=False)
         batch_op.create_index('ix_learner_card_lapses', ['learner', 'lapses'], unique=False)
         for name, where in (('flag', sa.text('flag > 0')), ('leech', sa.text('leech')), ('misconception', sa.text('misconception'))):
             batch_op.create_index(f'ix_learner_card_{name}', ['learner'], unique=False, sqlite_where=where, postgresql_where=where)
@@ -324,7 +325,7 @@ def downgrade() -> None:
     op.drop_table('prediction')
     op.drop_table('overlay')
     with op.batch_alter_table('learner_card', schema=None) as batch_op:
-        for name in ('queue', 'topic', 'lapses', 'flag', 'leech', 'misconception'):
+        for name in ('queue', 'topic', 'last', 'lapses', 'flag', 'leech', 'misconception'):
             batch_op.drop_index(f'ix_learner_card_{name}')
 
     op.drop_table('learner_card')
