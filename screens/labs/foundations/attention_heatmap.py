@@ -52,7 +52,7 @@ THUMBNAIL = """<svg viewBox="0 0 160 90" fill="none" stroke="currentColor" strok
 
 SLUG = "attention-heatmap"
 LONGEST = 128  # tokens that are read
-VECTORS = 140 * 1024  # bytes of q and k that may travel: those of every head for short texts, of one head for long ones
+VECTORS = 220 * 1024  # bytes of q and k that may travel: those of every head for short texts, of one head for long ones
 NAMED_FROM = 0.5  # a head wears a pattern's name when half of its weight lies there
 ALIKE_FROM = 0.3  # "every head alike" silences those with this much weight on the pattern
 SHOWN = 8  # keys or tokens in a bar chart
