@@ -21,12 +21,12 @@ export TOKENIZERS_PARALLELISM := false
 	@touch $@
 
 run: .venv/app.stamp
-	@$(BIN)/python -m backend sync
+	@$(BIN)/python -m backend sync --no-vectors
 	@echo "Attend is at http://127.0.0.1:$(PORT)  (stop it with Ctrl+C)"
 	@$(BIN)/python -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT) --server.headless true
 
 dev: .venv/app.stamp
-	@$(BIN)/python -m backend sync
+	@$(BIN)/python -m backend sync --no-vectors
 	$(BIN)/python -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT) --server.fileWatcherType auto --client.showErrorDetails full
 
 lint: .venv/test.stamp

@@ -16,6 +16,7 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from backend.cards import gaps_shown
+from backend.markup import plain
 from backend.passages import ANSWER, QUESTION, SENTENCE
 from backend.query import is_common
 from backend.search import Found, Hit, Index, best_passages, confidence, evidence, find, pending_notice, weights
@@ -28,7 +29,7 @@ CARD_FROM = 0.56  # how near a card's question must be for its answer to be give
 SAME_BREATH = 0.86  # a further sentence counts this share of the best one's score, or is left out
 FOLLOW_UP = 2.5  # what the topic of the question before is worth to one that leans on it
 RANKED = 20
-LIKING = {"number": -0.14, "choice": -0.14, "order": -0.1, "match": -0.1, "gap": -0.05, "term": -0.05}  # by form of card
+LIKING = {"number": -0.2, "choice": -0.14, "order": -0.1, "match": -0.1, "gap": -0.05, "term": -0.05}  # by form of card
 
 _COMPARES = re.compile(r"\b(?:vs\.?|versus|against|compared?|difference|differ|better|worse|or)\b|区别|比较|对比|还是|不同|差异", re.IGNORECASE)
 _LEANS = re.compile(
@@ -59,6 +60,7 @@ class Said:
 
     text: str  # Markdown
     citation: Citation
+    asked: str = ""  # the card's own question, as Markdown: an answer such as "56 GB" says little without it
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Suggestion:
     card: str
     topic: str
     question: str  # plain text
+    prompt: str  # the same as Markdown
 
 
 @dataclass(frozen=True)
@@ -267,7 +270,12 @@ def _said(session: Session, index: Index, passage: Passage) -> Said | None:
     if topic is None or len(quote) != passage.end - passage.start or not quote.strip():
         return None
     citation = Citation(passage.topic, passage.card, passage.section, passage.start, passage.end, quote, topic.title, passage.heading)
-    return Said(shown(quote, is_card=bool(passage.card)), citation)
+    return Said(shown(quote, is_card=bool(passage.card)), citation, _asked(session, passage.card))
+
+
+def _asked(session: Session, block: str) -> str:
+    card = session.exec(select(Card).where(Card.block == block)).first() if block else None
+    return str(card.question.get("prompt", "")) if card is not None and card.form != "gap" else ""
 
 
 def shown(quote: str, *, is_card: bool) -> str:
@@ -281,15 +289,15 @@ def shown(quote: str, *, is_card: bool) -> str:
 
 
 def _suggestions(session: Session, index: Index, found: Found, *, besides: Sequence[Said], count: int = 5) -> tuple[Suggestion, ...]:
-    """The cards whose questions are nearest, the answer's own left out."""
+    """The cards whose questions are nearest, the answer's own left out; what can be asked without the card's own numbers comes first."""
     own = {said.citation.card for said in besides}
     topics = [ranked.topic for ranked in found.ranking[:3]]
-    suggested: dict[str, Suggestion] = {}
-    for candidate in _candidates(session, index, found, topics, (QUESTION,)):
-        passage = candidate.passage
-        if passage.card not in own and passage.card not in suggested:
-            suggested[passage.card] = Suggestion(passage.card, passage.topic, passage.words)
-    return tuple(suggested.values())[:count]
+    near = [candidate.passage.card for candidate in _candidates(session, index, found, topics, (QUESTION,)) if candidate.passage.card not in own]
+    blocks = list(dict.fromkeys(near))[: 3 * count]
+    cards = {card.block: card for card in session.exec(select(Card).where(col(Card.block).in_(blocks)))}
+    ordered = sorted((block for block in blocks if block in cards), key=lambda block: cards[block].form != "prose")[:count]
+    prompts = {block: str(cards[block].question.get("prompt", "")).partition("\n\n")[0] for block in ordered}
+    return tuple(Suggestion(block, cards[block].topic, plain(prompts[block]), prompts[block]) for block in ordered)
 
 
 # -- what is kept -------------------------------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ def as_text(answer: Answer) -> str:
         lines += ["(read as: " + ", ".join(f"{typed} → {taken}" for typed, taken in answer.corrected.items()) + ")"]
     if answer.said:
         for number, said in enumerate(answer.said, 1):
+            lines += [f"({said.asked})"] if said.asked else []
             lines += [f"{said.text}  [{number}]", ""]
         lines += [f"[{n}] {c.title}" + (f", {c.heading.rpartition(' > ')[2]}" if c.heading else "") + f"  {c.topic}:{c.start}-{c.end}" for n, c in enumerate(answer.citations, 1)]
     else:

@@ -223,6 +223,9 @@ def seeded_shares(seed: str, count: int) -> Floats:
     return np.frombuffer(digest, dtype="<u8", count=count).astype(float) / 2.0**64
 
 
+BALANCED = 90  # days: further ahead a day's load says little, most of what will be due then is not planned yet
+
+
 def choose_interval(
     interval: int,
     *,
@@ -238,24 +241,30 @@ def choose_interval(
 
     `load(first, last)` and `siblings(first, last)` count by day what is already due there. `easy_days` gives each weekday's
     share of a normal load, Monday first: at 0.5 a day counts as twice as full, at 0 it is taken only if the range has no other.
+    Load is looked at for intervals of up to ninety days.
     """
     if not fuzz:
         return interval
     low, high = fuzz_range(interval, maximum=maximum)
     if low == high:
         return low
-    first, last = today + low, today + high
-    loads = load(first, last) if load else {}
-    near = siblings(first, last) if siblings else {}
-    chance = seeded_shares(seed, high - low + 1)
+    if interval > BALANCED:
+        load = None
+    days = np.arange(today + low, today + high + 1)
+    share = np.asarray(easy_days, float)[(days + 3) % 7]
+    near = _counts(siblings, days)
+    crowd = (_counts(load, days) + (share < 1)) / np.where(share > 0, share, 1.0) if load else near * 0.0
+    best = np.lexsort((seeded_shares(seed, len(days)), crowd, near, share <= 0))[0]  # the last key weighs most
+    return low + int(best)
 
-    def burden(days: int) -> tuple[bool, int, float, float]:
-        day = today + days
-        share = easy_days[weekday(day)]
-        crowd = (loads.get(day, 0) + (share < 1)) / share if share > 0 else 0.0
-        return share <= 0, near.get(day, 0), crowd if load else 0.0, float(chance[days - low])
 
-    return min(range(low, high + 1), key=burden)
+def _counts(of: Callable[[int, int], Mapping[int, int]] | None, days: Ints) -> Floats:
+    counts = np.zeros(len(days))
+    if of is not None:
+        for day, number in of(int(days[0]), int(days[-1])).items():
+            if days[0] <= day <= days[-1]:
+                counts[day - days[0]] = number
+    return counts
 
 
 # --- the four answers ------------------------------------------------------------------------------------------------

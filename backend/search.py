@@ -23,7 +23,7 @@ from sqlmodel import Session, col, select
 
 from backend.passages import ANSWER, KINDS, SECTION
 from backend.query import Lexicon, Query, all_words, content_words, is_common, name_key, read_query
-from backend.search_index import MODEL, WIDTH, Embed, count_pending
+from backend.search_index import MODEL, Embed, count_pending, read_vectors
 from backend.tables import Passage, Topic, Vector
 
 Floats = NDArray[np.float32]
@@ -119,17 +119,15 @@ def load_index(session: Session, stamp: tuple[int, ...] | None = None) -> Index:
     number = {slug: at for at, slug in enumerate(topics)}
     query = select(Passage.id, Passage.topic, Passage.kind, Vector.numbers).join(Vector, (col(Vector.sha) == Passage.sha) & (col(Vector.model) == MODEL))
     rows = [row for row in session.exec(query).all() if row[1] in number]
-    whole = [row for row in rows if len(row[3]) == WIDTH * 4]
-    matrix = np.frombuffer(b"".join(row[3] for row in whole), dtype="<f4").reshape(len(whole), WIDTH)
-    sound = np.abs(np.einsum("ij,ij->i", matrix, matrix) - 1) < 0.01 if len(whole) else np.zeros(0, dtype=bool)
+    matrix, sound = read_vectors([row[3] for row in rows])
     broken = len(rows) - int(sound.sum())
     problems = (f"{broken} stored vectors cannot be read and are left out; python -m backend sync makes them again",) if broken else ()
-    ids = np.array([row[0] for row in whole], dtype=np.int64)
-    topic_of = np.array([number[row[1]] for row in whole], dtype=np.int32)
-    kind_of = np.array([KINDS.index(row[2]) for row in whole], dtype=np.int8)
+    ids = np.array([row[0] for row in rows], dtype=np.int64)
+    topic_of = np.array([number[row[1]] for row in rows], dtype=np.int32)
+    kind_of = np.array([KINDS.index(row[2]) for row in rows], dtype=np.int8)
     order = np.lexsort((topic_of, kind_of))
     order = order[sound[order]]
-    kinds = {kind: slice(*np.searchsorted(kind_of[order], [at, at + 1])) for at, kind in enumerate(KINDS)}
+    kinds = {kind: slice(*map(int, np.searchsorted(kind_of[order], [at, at + 1]))) for at, kind in enumerate(KINDS)}
     lexicon = _lexicon(session, known)
     return Index(stamp, topics, {slug: title for slug, title, _ in known}, lexicon, ids[order], topic_of[order], matrix[order], kinds, problems)
 

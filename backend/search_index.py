@@ -168,8 +168,9 @@ def _without_vector() -> ColumnElement[bool]:
 
 
 def _pending(session: Session, limit: int | None = None) -> dict[str, str]:
-    """Sha -> words that wait for their vector. Names and questions come first: they find the most with the least work."""
-    query = select(Passage.sha, Passage.kind, Passage.heading, Passage.words).where(_without_vector()).order_by(func.length(Passage.words))
+    """Sha -> words that wait for their vector. Short ones come first: names and questions find the most with the least work."""
+    one_each = select(func.min(Passage.id)).where(_without_vector()).group_by(col(Passage.sha))
+    query = select(Passage.sha, Passage.kind, Passage.heading, Passage.words).where(col(Passage.id).in_(one_each)).order_by(func.length(Passage.words))
     return {sha: embedded_words(kind, heading, words) for sha, kind, heading, words in session.exec(query.limit(limit))}
 
 
@@ -182,6 +183,7 @@ def count_pending(session: Session) -> tuple[int, int]:
 
 def fill_vectors(engine: Engine, embed: Embed, *, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
     """Encode everything that is pending, a batch at a time; the database is never held while the encoder works."""
+    _drop_broken(engine)
     with store.reading(engine) as session:
         total, _ = count_pending(session)
     done = 0
@@ -220,6 +222,26 @@ def _add_vectors(session: Session, shas: Iterable[str], vectors: NDArray[np.floa
     session.flush()
     session.add_all(Vector(sha=sha, model=MODEL, numbers=numbers) for sha, numbers in rows.items())
     session.flush()
+
+
+def read_vectors(rows: Sequence[bytes]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The rows as a matrix, and which of them are whole: the right number of numbers, together of length one."""
+    long_enough = np.array([len(row) == WIDTH * 4 for row in rows], dtype=np.bool_)
+    whole = b"".join(row if good else bytes(WIDTH * 4) for row, good in zip(rows, long_enough))
+    matrix = np.frombuffer(whole, dtype="<f4").reshape(len(rows), WIDTH)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return matrix, long_enough & (np.abs(np.einsum("ij,ij->i", matrix, matrix) - 1) < 0.01)
+
+
+def _drop_broken(engine: Engine) -> None:
+    """Vectors that cannot be read go, and are then pending like any other."""
+    with store.reading(engine) as session:
+        stored = session.exec(select(Vector.id, Vector.numbers)).all()
+    _, sound = read_vectors([numbers for _, numbers in stored])
+    broken = [number for (number, _), good in zip(stored, sound) if not good]
+    if broken:
+        with store.writing(engine) as session:
+            session.exec(delete(Vector).where(col(Vector.id).in_(broken)))  # type: ignore[call-overload]
 
 
 def _drop_unused(session: Session) -> None:

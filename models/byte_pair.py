@@ -9,7 +9,7 @@ Words are cut first (letters together, each digit alone, a blank belongs to the 
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -40,12 +40,15 @@ def learn_merges(texts: Iterable[str], specials: int = 0) -> Iterator[Merge]:
     number = {symbol: specials + place for place, symbol in enumerate(ALPHABET)}
     counts = Counter(word for text in texts for word in words_of(text))
     words = [[number[bytes([byte])] for byte in word.encode()] for word in counts]
-    often = list(counts.values())
+    return merge_frequent(words, list(counts.values()), specials + len(ALPHABET))
+
+
+def merge_frequent(words: list[list[int]], often: list[int], token: int) -> Iterator[Merge]:
+    """The merges of words that are already written in symbols; `words` is rewritten as they happen, and `token` is the first new id."""
     pairs: Counter[Pair] = Counter()
     where: defaultdict[Pair, set[int]] = defaultdict(set)  # the words in which a pair stands, so that a merge touches no others
     for place, word in enumerate(words):
         count_pairs(word, often[place], place, pairs, where)
-    token = specials + len(ALPHABET)
     while pairs:
         pair, count = min(pairs.items(), key=lambda item: (-item[1], item[0]))
         if count < 2:
@@ -80,6 +83,15 @@ def merge(word: list[int], pair: Pair, token: int) -> list[int]:
             merged.append(word[i])
             i += 1
     return merged
+
+
+def replay(tokens: list[int], rank: Mapping[Pair, int]) -> Iterator[list[int]]:
+    """The symbols as they are, then after each merge that applies, always the one that was learned earliest. `rank` says what a pair becomes."""
+    yield tokens
+    while applicable := [pair for pair in zip(tokens, tokens[1:], strict=False) if pair in rank]:
+        pair = min(applicable, key=rank.__getitem__)
+        tokens = merge(tokens, pair, rank[pair])
+        yield tokens
 
 
 class BytePairTokenizer:
@@ -118,12 +130,7 @@ class BytePairTokenizer:
 
     def steps(self, word: str) -> Iterator[list[int]]:
         """The word as bytes, then after each merge that applies, always the one that was learned earliest."""
-        tokens = [self.byte[bytes([byte])] for byte in word.encode(errors="replace")]
-        yield tokens
-        while applicable := [pair for pair in zip(tokens, tokens[1:], strict=False) if pair in self.rank]:
-            pair = min(applicable, key=self.rank.__getitem__)
-            tokens = merge(tokens, pair, self.rank[pair])
-            yield tokens
+        return replay([self.byte[bytes([byte])] for byte in word.encode(errors="replace")], self.rank)
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Bytes that are no whole character (a text cut in the middle of an emoji) become the replacement sign."""

@@ -43,7 +43,8 @@ class WordPiece:
 
 def normalise(text: str) -> str:
     """BERT's uncased text: no control signs, no accents, lower case, and blanks around every Chinese character."""
-    kept = (" " if char.isspace() else char for char in text if char.isspace() or not (char in "\0\ufffd" or unicodedata.category(char).startswith("C")))
+    real = (char for char in text if char in "\t\n\r" or not (char == "\ufffd" or unicodedata.category(char).startswith("C")))
+    kept = (" " if char.isspace() else char for char in real)
     spaced = "".join(f" {char} " if is_cjk(char) else char for char in kept)
     return "".join(char.lower() for char in unicodedata.normalize("NFD", spaced) if unicodedata.category(char) != "Mn")
 

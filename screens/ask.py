@@ -19,7 +19,7 @@ import streamlit as st
 from backend import store
 from backend.ask import ANSWERED, RELATED, Answer, Citation, Said, answer_question, history, judge, keep
 from backend.generate import Claim, Trouble, endpoint, generated
-from backend.markup import linked
+from backend.markup import linked, plain
 from backend.search import Hit
 from backend.topics import TopicLine, list_topics
 from screens.parts import desk, search_desk
@@ -86,7 +86,7 @@ def ask_field() -> str:
 def progress_line() -> None:
     missing, total = search_desk.waiting()
     if missing:
-        st.progress((total - missing) / max(total, 1), text=f"Learning the notes by heart: {total - missing} of {total} passages. Until then some are found by their words only.")
+        st.progress((total - missing) / max(total, 1), text=f"Getting to know the notes: {total - missing} of {total} passages. The others are found by their words meanwhile.")
 
 
 def say_progress() -> None:
@@ -139,6 +139,8 @@ def draw_said(numbered: Sequence[tuple[int, Said]], titles: dict[str, str]) -> N
         text = linked(said.text, titles.get)
         cited = said.citation
         mark = f"[\\[{number}\\]]({read_address(cited.topic, cited.section, start=cited.start, end=cited.end)})"
+        if said.asked:
+            st.caption(linked(said.asked, titles.get))
         ends_in_block = re.search(r"(\$\$|```|\|)\s*\Z", text)
         st.markdown(f"{text}\n\n{mark}" if ends_in_block else f"{text} {mark}")
 
@@ -151,6 +153,11 @@ def source_line(number: int, cited: Citation) -> str:
 
 def escaped(text: str) -> str:
     return re.sub(r"([\\\[\]*_`$<>~:])", r"\\\1", text)
+
+
+def in_label(markdown: str) -> str:
+    """Markdown that may stand inside a link: formulas stay, links and brackets do not."""
+    return plain(markdown) if "[" in markdown else markdown.replace("\n", " ")
 
 
 def read_as(answer: Answer) -> None:
@@ -236,7 +243,7 @@ def draw_beside(answer: Answer, topics: dict[str, TopicLine]) -> None:
     first = topics.get(cited[0]) if cited else None
     if answer.suggestions:
         st.markdown("###### People also ask")
-        st.markdown("\n".join(f"- [{escaped(suggestion.question)}]({ask_address(suggestion.question)})" for suggestion in answer.suggestions))
+        st.markdown("\n".join(f"- [{in_label(suggestion.prompt)}]({ask_address(suggestion.question)})" for suggestion in answer.suggestions))
     if first is None:
         return
     labs = [lab for slug in cited if slug in topics for lab in topics[slug].labs]

@@ -290,6 +290,12 @@ def test_an_easy_day_counts_as_fuller_and_a_free_day_is_avoided():
     assert low <= memory.choose_interval(40, today=0, seed="x", easy_days=nothing_else) <= high
 
 
+def test_load_is_not_looked_at_far_ahead():
+    low, high = memory.fuzz_range(400)
+    load = dict.fromkeys(range(low, high + 1), 5) | {400: 0}
+    assert len({memory.choose_interval(400, today=0, seed=str(n), load=lambda first, last: load) for n in range(50)}) > 10
+
+
 def test_load_balance_evens_out_a_year():
     """A thousand cards whose intervals clump: balanced days differ less than fuzzed ones, and much less than raw ones."""
 

@@ -22,7 +22,7 @@ class Drawn(NamedTuple):
     says: str
 
 
-@st.cache_resource(show_spinner=False, max_entries=512)
+@st.cache_resource(show_spinner="Setting up the lab ...", max_entries=512)
 def loaded_lab(slug: str) -> Lab:
     lab = load(slug)
     settle()  # what torch and plotly brought along is not to be walked by every later collection

@@ -89,7 +89,7 @@ def _compact(slug: str) -> None:
 def _whole(slug: str) -> None:
     settings = settings_of(lab := loaded_lab(slug), in_address=True)
     left, right = st.columns([0.36, 0.64], gap="large")
-    with left:
+    with left, st.container(key="lab-side"):
         _experiments(lab, settings)
         with st.container(border=True, key=f"lab-{slug}-panel"):
             _controls(lab, settings, in_address=True)

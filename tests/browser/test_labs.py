@@ -66,7 +66,7 @@ def test_a_swept_picture_moves_without_a_word_to_the_server(visitor: Visitor) ->
     before = swept.get_by_role("img").get_attribute("aria-label")
     quiet = len(sent)
     swept.get_by_role("slider").evaluate("range => { range.value = 29; range.dispatchEvent(new Event('input')); }")
-    expect(swept.get_by_role("status")).to_contain_text("At T = 3.0")
+    expect(swept.locator(".readout")).to_contain_text("At T = 3.0")
     assert swept.get_by_role("img").get_attribute("aria-label") != before
     assert len(sent) == quiet, "the slider moved in the browser alone"
     swept.get_by_role("slider").evaluate("range => range.dispatchEvent(new Event('change'))")

@@ -53,9 +53,11 @@ THUMBNAIL = """<svg viewBox="0 0 160 90" fill="none" stroke="currentColor" strok
 SLUG = "attention-heatmap"
 LONGEST = 128  # tokens that are read
 VECTORS = 220 * 1024  # bytes of q and k that may travel: those of every head for short texts, of one head for long ones
+NAMED_WITH = 3  # tokens at least to which the pattern applies: one chance hit makes no pattern
 NAMED_FROM = 0.5  # a head wears a pattern's name when half of its weight lies there
 ALIKE_FROM = 0.3  # "every head alike" silences those with this much weight on the pattern
 SHOWN = 8  # keys or tokens in a bar chart
+SHORTEST = 0.25  # of the longest arrow: shorter ones are named on hover only, or their names would lie on each other
 STEPS = 5  # arrows of the mixture; the rest is one more
 MODELS = {"minilm": "MiniLM, an encoder", "toy": "toy decoder"}
 FIND = {
@@ -67,6 +69,15 @@ FIND = {
     "last": "best: last",
     "same": "best: same",
     "induction": "best: induction",
+}
+NAMES = {
+    "previous": "previous token",
+    "next": "next token",
+    "itself": "itself",
+    "first": "rests on the first",
+    "last": "rests on the last",
+    "same": "same token before",
+    "induction": "induction",
 }
 SILENCE = {"none": "none", "head": "this head", "alike": "every head alike", "layer": "its whole layer"}
 SILENCED_WORDS = {"head": "With this head silenced", "alike": "With every head of this pattern silenced", "layer": "With its whole layer silenced"}
@@ -121,8 +132,8 @@ def compute(
     find: Annotated[
         str, Choice(FIND, label="Which head", help="By its number, or the one with most weight on a pattern in this very text.")
     ] = "number",
-    layer: Annotated[int, Slider(0, 5, label="Layer", help="From 0. The toy decoder has 0 to 3.")] = 5,
-    head: Annotated[int, Slider(0, 11, label="Head", help="From 0. The toy decoder has 0 to 3.")] = 11,
+    layer: Annotated[int, Slider(0, 5, label="Layer", help="From 0. The toy decoder has 0 to 3.")] = 4,
+    head: Annotated[int, Slider(0, 11, label="Head", help="From 0. The toy decoder has 0 to 3.")] = 3,
     token: Annotated[int, Slider(0, LONGEST - 1, label="Token that reads", help="Its number; or click a token in the first picture.")] = 10,
     silence: Annotated[str, Choice(SILENCE, label="Silence", help="Zeros take the place of what these heads said.")] = "none",
     zero: Annotated[bool, Toggle(label="Zero this token", help="The vector of the chosen token is zero when it enters the first layer.")] = False,
@@ -130,7 +141,9 @@ def compute(
 ) -> Result:
     clean = _look(model, text)
     layers, heads, T, d = clean.q.shape
-    scored = {name: weight_on(clean.weights, keys) for name, keys in patterns(clean.ids).items()}  # name -> (L, H)
+    keys = patterns(clean.ids)
+    scored = {name: weight_on(clean.weights, keys[name]) for name in keys}  # name -> (L, H)
+    common = {name: scores for name, scores in scored.items() if int(keys[name].any(dim=-1).sum()) >= NAMED_WITH}
     wanted = (layer, head) if find == "number" else divmod(int(scored[find].argmax()), heads)
     chosen = (min(wanted[0], layers - 1), min(wanted[1], heads - 1))
     at = min(token, T - 1)
@@ -145,7 +158,7 @@ def compute(
     labels, before, now, kept = _comparison(model, tokens, clean, look)
     return Result(
         model=model, tokens=tokens, cut=cut, head=chosen, moved=chosen != tuple(wanted), token=at, d=d, scaled=scale,
-        weights=weights.half().numpy(), vectors=_vectors(look, chosen), names=_names(scored), silenced=silenced, zeroed=at if zero else None,
+        weights=weights.half().numpy(), vectors=_vectors(look, chosen), names=_names(common), silenced=silenced, zeroed=at if zero else None,
         scores=scores.clone(), row=row.clone(), parts=row[:, None] * look.v[chosen], labels=labels, before=before, now=now, kept=kept,
     )  # fmt: skip
 
@@ -186,11 +199,13 @@ def _silenced(silence: str, find: str, chosen: Head, scored: dict[str, Tensor], 
 
 def _names(scored: dict[str, Tensor]) -> dict[Head, str]:
     named: dict[Head, str] = {}
+    if not scored:
+        return named
     layers, heads = next(iter(scored.values())).shape
     for place in ((at, head) for at in range(layers) for head in range(heads)):
         name = max(scored, key=lambda name: float(scored[name][place]))
         if scored[name][place] >= NAMED_FROM:
-            named[place] = name
+            named[place] = NAMES[name]
     return named
 
 
@@ -254,13 +269,14 @@ def _scores(result: Result) -> Any:
     x = {"x": labels}
     return figure(
         [
-            x | {"type": "bar", "y": small(result.scores[keys]), "name": name, "marker": {"color": PALETTE[0]}},
-            x | {"type": "scatter", "mode": "markers", "y": small(result.row[keys]), "name": "weight (right axis)", "yaxis": "y2",
+            x | {"type": "bar", "y": small(result.scores[keys]), "name": "score", "marker": {"color": PALETTE[0]}},
+            x | {"type": "scatter", "mode": "markers", "y": small(result.row[keys]), "name": "weight, right", "yaxis": "y2",
                  "marker": {"color": PALETTE[1], "symbol": "diamond", "size": 11}},
         ],
-        x=axis("keys with most weight, in order of the text"),
-        y=axis(f"score, {name}"),
-        yaxis2=axis("weight", span=(0, 1.05)) | {"overlaying": "y", "side": "right", "showgrid": False},
+        x=axis("key, the heaviest in order of the text"),
+        y=axis(f"bars: score {name}"),
+        yaxis2=axis("diamonds: weight", span=(0, 1.05), ticks={0: "0", 0.5: "0.5", 1: "1"}) | {"overlaying": "y", "side": "right", "showgrid": False},
+        showlegend=False,
     )  # fmt: skip
 
 
@@ -276,17 +292,21 @@ def _mixture(result: Result) -> Any:
     if len(result.row) > STEPS:
         steps.append(("all others", rest))
     ends = torch.stack([torch.zeros(2), *[torch.stack([part @ along, part @ across]) for _, part in steps]]).cumsum(dim=0)
+    lengths = ends.diff(dim=0).norm(dim=1)
+    words = [word if reach >= SHORTEST * float(lengths.max()) else "" for (word, _), reach in zip(steps, lengths.tolist(), strict=True)]
     arrows = {"symbol": "arrow", "angleref": "previous", "size": 12}
     return figure(
         [
-            {"type": "scatter", "x": small(ends[:, 0]), "y": small(ends[:, 1]), "name": "weight × value, one key after the other", "mode": "lines+markers+text",
-             "text": ["", *[words for words, _ in steps]], "textposition": "top center", "textfont": {"size": 11}, "cliponaxis": False,
+            {"type": "scatter", "x": small(ends[:, 0]), "y": small(ends[:, 1]), "name": "parts", "mode": "lines+markers+text",
+             "text": ["", *words], "hovertext": ["", *[word for word, _ in steps]], "textposition": "top center", "textfont": {"size": 11}, "cliponaxis": False,
              "line": {"color": PALETTE[1], "width": 2}, "marker": arrows | {"color": PALETTE[1]}},
-            {"type": "scatter", "x": small([0, length]), "y": small([0, 0]), "name": "their sum", "mode": "lines+markers",
+            {"type": "scatter", "x": small([0, length]), "y": small([0, 0]), "name": "their sum", "mode": "lines+markers+text", "text": ["", "sum"],
+             "textposition": "bottom left",
              "line": {"color": PALETTE[0], "width": 4, "dash": "dash"}, "marker": arrows | {"color": PALETTE[0], "size": 14}},
         ],
         x=axis("along the sum"),
-        y=axis("across it"),
+        y=axis("across it") | {"scaleanchor": "x"},
+        showlegend=False,
     )  # fmt: skip
 
 
@@ -366,34 +386,45 @@ def _limits(result: Result) -> str:
     return notes + (f" Only the first {LONGEST} tokens are read." if result.cut else "")
 
 
+def _reads(result: Result) -> tuple[str, str]:
+    return result.tokens[result.token], result.tokens[result.best]
+
+
 TRY = [
     Experiment(
         title="Who is “it”?",
-        settings={"layer": 5, "head": 11, "token": 10},
-        ask="“The cat that chased the dog was tired because it had run all day.” No one told MiniLM about pronouns. In layer 5, head 11, what does “it” read most?",
+        settings={"layer": 4, "head": 3, "token": 10},
+        ask="“The cat that chased the dog was tired because it had run all day.” No one told MiniLM about pronouns. In layer 4, head 3, what does “it” read most?",
         options=("Itself: a token resembles itself most", "“because”: its neighbour", "“cat”, eight tokens back", "All tokens about equally"),
         right=2,
-        why="$W_Q$ and $W_K$ are different matrices, so $q_i\\cdot k_j$ is not a similarity of a token with itself. Here the query of “it” fits the key of "
-        "“cat”, with about half of the row's weight. “dog” would have been nearer. One head on one sentence is an observation, not a grammar.",
-        look="The first picture: the row of “it”. Point at its brightest cell and read the product $q\\cdot k$ entry by entry.",
-        holds=lambda result: (
-            result.tokens[result.token] == "it" and result.tokens[result.best] == "cat" and 0.4 < float(result.row[result.best]) < 0.6
-        ),
-        tempting={
-            0: "That would hold for $XX^\\top$. Two different projections break the symmetry.",
-            1: "Other heads read neighbours: layer 0, head 2 does.",
-        },
+        why="$W_Q$ and $W_K$ are different matrices, so $q_i\\cdot k_j$ does not measure how alike two tokens are. Here the query of “it” fits the key of "
+        "“cat” best, although “dog” is nearer; no other token of the sentence reads “cat” so strongly in this head.",
+        look="The first picture: the row of “it”. Point at its brightest cell to read the product $q\\cdot k$ entry by entry.",
+        holds=lambda result: _reads(result) == ("it", "cat") and int(result.weights[result.head][:, result.best].argmax()) == result.token,
+        tempting={0: "That would hold for $XX^\\top$. Two different projections break the symmetry.", 1: "Other heads read neighbours: layer 0, head 2 does."},
+    ),
+    Experiment(
+        title="A brighter cell elsewhere",
+        settings={"layer": 5, "head": 11, "token": 10},
+        ask="In layer 5, head 11, “it” gives “cat” even more weight, 0.49. Is this head the better evidence that MiniLM resolves the pronoun?",
+        options=("Yes: a larger weight, a stronger link", "No: nearly every token of the sentence reads “cat” there"),
+        right=1,
+        why="A bright column says something about the key: “cat” carries the topic, and the last layer gathers it everywhere for the mean that becomes the "
+        "text's embedding. A bright cell says something about a pair only if its row differs from the other rows.",
+        look="The first picture: the column of “cat” is bright from top to bottom. In layer 4, head 3 it is not.",
+        holds=lambda result: _reads(result) == ("it", "cat") and int((result.weights[result.head].argmax(-1) == result.best).sum()) >= 10,
+        tempting={0: "Compare the row with its neighbours before you believe a cell."},
     ),
     Experiment(
         title="Without the division by √d",
-        settings={"scale": False, "layer": 5, "head": 11, "token": 10},
+        settings={"scale": False, "layer": 4, "head": 3, "token": 10},
         ask="MiniLM's heads have $d_k=32$. Recompute its weights from the very same $q$ and $k$ without dividing by $\\sqrt{32}\\approx5.7$. What happens to the "
-        "weight of 0.49 on “cat”?",
-        options=("It stays: the softmax normalises anyway", "It grows beyond 0.9", "It shrinks towards 1/17"),
+        "weight of 0.37 on “cat”?",
+        options=("It stays: the softmax normalises anyway", "It more than doubles", "It shrinks towards 1/17"),
         right=1,
-        why="Every gap between two scores becomes 5.7 times as wide, and odds are raised to the power 5.7. The row still sums to 1, but one key takes it all.",
-        look="The second picture: the bars keep their shape while their axis grows, and the diamonds fall to 0 but for one.",
-        holds=lambda result: float(result.row[result.best]) > 0.9 and result.tokens[result.best] == "cat" and abs(float(result.row.sum()) - 1) < 1e-5,
+        why="Every gap between two scores becomes 5.7 times as wide, and the odds of two keys are raised to the power 5.7: 0.37 becomes 0.79. The row still sums to 1.",
+        look="The second picture: the bars keep their shape while their axis grows, and all diamonds but one sink.",
+        holds=lambda result: float(result.row[result.best]) > 0.74 and _reads(result)[1] == "cat" and abs(float(result.row.sum()) - 1) < 1e-5,
         tempting={0: "It makes weights sum to 1; how they are shared depends on the gaps.", 2: "That is the other direction: a division by more."},
     ),
     Experiment(

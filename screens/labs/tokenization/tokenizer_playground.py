@@ -18,6 +18,8 @@ every text can be written with, so byte-level BPE has no unknown token: a strang
 
 The corpora are small, some pages, so every piece here is shorter than in a tokenizer for everyday use. What is to be seen is
 the same at any size: frequent text becomes few tokens, and a language that was not counted is paid for byte by byte.
+
+Read the third and the fourth picture together: few tokens can also mean that a whole sentence became one unknown token.
 """
 
 from __future__ import annotations
@@ -268,7 +270,7 @@ def _bytes_per_token(tokenizer: BytePairTokenizer, texts: Sequence[str]) -> floa
 def _curve(corpus: str, lowercase: bool) -> dict[str, list[float]]:
     held_out = {language: text.lower() if lowercase else text for language, text in HELD_OUT.items()}
     others = [text for language, text in held_out.items() if language != "English"]
-    groups = {"English, unseen": [held_out["English"]], "seven other languages, unseen": others}
+    groups = {"English, unseen": [held_out["English"]], "others, unseen": others}
     return {name: [_bytes_per_token(at, texts) for at in _every_size(corpus, lowercase)] for name, texts in groups.items()}
 
 
@@ -290,7 +292,7 @@ def _merges_of(text: str, by: Tokenizers) -> Playback:
         left, right = (shown(tokenizer.pieces[part]) for part in tokenizer.merges[place])
         times = by.counts[place]
         frames.append(Frame(f"Merge {place + 1} of {len(tokenizer.merges)}: “{left}” + “{right}”, side by side {times:,} times in training.", _row_cells(tokenizer, steps, at, token)))
-    return Playback(frames, row_names=[word.strip() or "blank" for word in words], height=320, start=len(frames) - 1)
+    return Playback(frames, row_names=[word.strip() or "blank" for word in words], tones={1: "made by a merge"}, height=320, start=len(frames) - 1)
 
 
 def _row_cells(tokenizer: BytePairTokenizer, steps: list[list[list[int]]], at: list[int], new: int) -> list[list[Cell | None]]:
@@ -298,7 +300,7 @@ def _row_cells(tokenizer: BytePairTokenizer, steps: list[list[list[int]]], at: l
     rows: list[list[Cell | None]] = []
     for its, step in zip(steps, at):
         tokens = its[step]
-        cells = [Cell(shown(tokenizer.pieces[token]).replace(" ", "␣"), tone=1 if token >= len(ALPHABET) else 0, level=0.15, mark=token == new) for token in tokens]
+        cells = [Cell(shown(tokenizer.pieces[token]).replace(" ", "␣"), tone=int(token >= len(ALPHABET)), level=0.15 * (token >= len(ALPHABET)), mark=token == new) for token in tokens]
         rows.append([*cells, *[None] * (width - len(cells))])
     return rows or [[None]]
 
@@ -349,7 +351,7 @@ def _loss_bars(result: Result) -> go.Figure:
 
 
 def _curve_lines(result: Result) -> go.Figure:
-    order = ("your text", "English, unseen", "seven other languages, unseen")
+    order = ("your text", "English, unseen", "others, unseen")
     return lines(
         VOCABULARIES,
         {name: result.curve[name] for name in order if name in result.curve},
@@ -369,7 +371,7 @@ def facts(result: Result) -> dict[str, float]:
 
 def says(result: Result) -> str:
     made, prices = result.cuts, result.prices[TRAINED]
-    language = f"The same two sentences cost {prices['English']} BPE tokens in English and {prices['Hindi']} in Hindi."
+    language = f"Two unseen sentences of the same meaning cost {prices['English']} BPE tokens in English and {prices['Hindi']} in Hindi."
     if not result.text.strip():
         return f"There is no text to cut. {language}"
     counted = ", ".join(f"{len(made[scheme].pieces)} {word}{_unknown(made[scheme])}" for scheme, word in NOUNS.items())
