@@ -299,19 +299,24 @@ def today_of(settings: Settings, at: int) -> int:
 
 def count_due(session: Session, *, learner: int, at: int) -> list[TrackCounts]:
     """Learning, due and new cards of every track, before the daily limits."""
-    today = today_of(read_settings(session, learner=learner), at)
-    tracks: dict[str, list[int]] = {}
-    for track, *counts in _BY_TOPIC.rows(session, {"learner": learner, "today": today, "no": False}):
-        tracks[track] = [sum(pair) for pair in zip(tracks.get(track, (0, 0, 0)), counts, strict=True)]
-    return [TrackCounts(track, *counts) for track, counts in tracks.items()]
+    values = {"learner": learner, "today": today_of(read_settings(session, learner=learner), at), "no": False}
+    learning, resting = (dict(found.rows(session, values)) for found in (_LEARNING_BY_TOPIC, _BURIED_NEW_BY_TOPIC))
+    tracks: dict[str, TrackCounts] = {}
+    for topic, track, due, new in _BY_TOPIC.rows(session, values):
+        had = tracks.get(track, TrackCounts(track, 0, 0, 0))
+        tracks[track] = TrackCounts(track, had.learning + learning.get(topic, 0), had.due + due, had.new + new - resting.get(topic, 0))
+    return list(tracks.values())
 
 
 _OPEN = "learner = :learner AND suspended = :no"
 # One short walk of the index for each topic: counting by GROUP BY would sort every due card first.
-_OF_TOPIC = f"SELECT COUNT(*) FROM learner_card WHERE {_OPEN} AND state = {{}} AND topic = slug AND buried_day <> :today"
-_SOON = f"({_OF_TOPIC} AND due_day <= :today)"
-_BY_TOPIC = Statement(f"""SELECT track, {_SOON.format(1)} + {_SOON.format(3)}, {_SOON.format(2)}, ({_OF_TOPIC.format(0)})
-    FROM topic ORDER BY position, slug""")
+_OF_TOPIC = f"SELECT COUNT(*) FROM learner_card WHERE {_OPEN} AND topic = slug"
+_BY_TOPIC = Statement(f"""SELECT slug, track, ({_OF_TOPIC} AND state = 2 AND due_day <= :today AND buried_day <> :today),
+    ({_OF_TOPIC} AND state = 0) FROM topic ORDER BY position, slug""")
+_LEARNING_BY_TOPIC = Statement(f"""SELECT topic, COUNT(*) FROM learner_card
+    WHERE {_OPEN} AND state IN (1, 3) AND due_day <= :today AND buried_day <> :today GROUP BY topic""")
+_BURIED_NEW_BY_TOPIC = Statement(f"""SELECT topic, COUNT(*) FROM learner_card
+    WHERE {_OPEN} AND buried_day > 0 AND buried_day = :today AND state = 0 GROUP BY topic""")
 
 
 def plan_round(session: Session, *, learner: int, at: int, scope: Scope = Scope()) -> Round:

@@ -194,6 +194,11 @@ SETTINGS: tuple[Setting, ...] = (
         label="Ask for confidence",
     ),
     Setting(
+        "quiz_reviews", "Cards", False,
+        "Lets quiz answers count as reviews: a miss brings the card back today, a right answer moves it further away.",
+        label="Quiz answers count as reviews",
+    ),
+    Setting(
         "freeze_days", "Day", 2,
         "How many missed days a month leave the streak whole; it changes no card.",
         low=0, high=31, label="Streak freezes a month",
@@ -230,6 +235,7 @@ class Settings:
     time_zone: str = "UTC"
     leech_lapses: int = 8
     ask_confidence: bool = False
+    quiz_reviews: bool = False
     freeze_days: int = 2
     parameters: tuple[float, ...] = DEFAULT_PARAMETERS
 

@@ -228,7 +228,8 @@ def read_today(session: Session, *, learner: int, at: int) -> Today:
     settings = read_settings(session, learner=learner)
     today = _today(settings, at)
     values = {"learner": learner, "today": today, "no": False}
-    learning, due, new = (count.value(session, values) for count in (_LEARNING, _DUE, _NEW))
+    learning, due, new, resting = (count.value(session, values) for count in (_LEARNING, _DUE, _NEW, _RESTING))
+    new -= resting  # buried today
     rows = _TODAY.rows(session, {"learner": learner, "today": today})
     done = {(measure, bucket): (reviews, fresh) for measure, bucket, reviews, fresh in rows}
     graded, introduced = done.get(("day", ""), (0, 0))
@@ -244,7 +245,8 @@ def read_today(session: Session, *, learner: int, at: int) -> Today:
 
 _COUNT = "SELECT COUNT(*) FROM learner_card WHERE learner = :learner AND suspended = :no AND {} AND buried_day <> :today AND topic > ''"
 _LEARNING, _DUE = (Statement(_COUNT.format(f"state {which} AND due_day <= :today")) for which in ("IN (1, 3)", "= 2"))
-_NEW = Statement(_COUNT.format("state = 0"))
+_NEW = Statement("SELECT COUNT(*) FROM learner_card WHERE learner = :learner AND suspended = :no AND state = 0 AND topic > ''")
+_RESTING = Statement(_COUNT.format("state = 0 AND buried_day > 0").replace("<> :today", "= :today"))
 _TODAY = Statement("SELECT measure, bucket, reviews, introduced FROM day_stat WHERE learner = :learner AND measure IN ('day', 'answer') AND day = :today")
 
 

@@ -193,6 +193,7 @@ class LearnerCard(Table, table=True):
         Index("ix_learner_card_topic", "learner", "suspended", "state", "topic", "due_day", "buried_day"),
         Index("ix_learner_card_last", "learner", "last_day"),
         Index("ix_learner_card_lapses", "learner", "lapses"),
+        Index("ix_learner_card_buried", "learner", "buried_day", sqlite_where=text("buried_day > 0"), postgresql_where=text("buried_day > 0")),
         Index("ix_learner_card_flag", "learner", sqlite_where=text("flag > 0"), postgresql_where=text("flag > 0")),
         Index("ix_learner_card_leech", "learner", sqlite_where=text("leech"), postgresql_where=text("leech")),
         Index("ix_learner_card_misconception", "learner", sqlite_where=text("misconception"), postgresql_where=text("misconception")),
@@ -276,27 +277,34 @@ class Attempt(Table, table=True):
     __tablename__ = "attempt"
     id: int | None = Field(default=None, primary_key=True)
     learner: int = Field(foreign_key="learner.id", index=True)
-    seed: int
+    seed: int = Field(sa_column=milliseconds())
     mode: str  # practice, exam, diagnostic
-    setup: dict = Field(default_factory=dict, sa_column=json_object())
+    setup: dict = Field(default_factory=dict, sa_column=json_object())  # what its address says
     started_at: int = Field(sa_column=milliseconds())
     day: int
+    ends_at: int | None = Field(default=None, sa_column=milliseconds(nullable=True))  # of a timed exam
     finished_at: int | None = Field(default=None, sa_column=milliseconds(nullable=True))
 
 
 class Answer(Table, table=True):
-    """One question of an attempt as it was asked and answered."""
+    """One question of an attempt as it was asked and answered. The question is kept whole: it can be opened again when its card has changed."""
 
     __tablename__ = "answer"
     attempt: int = Field(foreign_key="attempt.id", primary_key=True)
     number: int = Field(primary_key=True)
-    card: str
-    seed: int
-    response: dict = Field(default_factory=dict, sa_column=json_object())
-    score: float | None = None
-    confidence: int | None = None
+    card: str  # or what else it was made from
+    kind: str  # card, composed (options from other cards), computed, erratum
+    topic: str
+    section: str = ""
+    form: str  # as it was asked
+    seed: int = Field(sa_column=milliseconds())
+    question: dict = Field(default_factory=dict, sa_column=json_object())  # questions.to_dict; empty until a lab has computed it
+    response: dict = Field(default_factory=dict, sa_column=json_object())  # {"given": ...}
+    score: float | None = None  # None: unanswered, or prose that its learner has not judged yet
+    confidence: int | None = None  # 1 guess, 2 think so, 3 sure
     duration: int | None = None
-    at: int | None = Field(default=None, sa_column=milliseconds(nullable=True))
+    at: int | None = Field(default=None, sa_column=milliseconds(nullable=True))  # when it was answered
+    reviewed: bool = False  # it was handed to the memory as a review
 
 
 class Prediction(Table, table=True):

@@ -11,7 +11,7 @@ Six kinds of document, each chosen because a network must grow a particular circ
 `Giving`, `Agreement`, `Sum` and `Brackets` keep the question apart from its answer, so that the same grammar trains and examines.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -52,17 +52,12 @@ SHARES = {"giving": 26, "lists": 22, "stories": 14, "agreement": 16, "sums": 14,
 
 @dataclass(frozen=True)
 class Giving:
-    """`prompt` stops before the receiver. Each giver is named twice in it, the receiver once."""
+    """`prompt` stops before the receiver. The giver is named twice in it, the receiver once."""
 
     prompt: str
     receiver: str
-    givers: tuple[str, ...]
+    giver: str
     template: int
-
-    @property
-    def giver(self) -> str:
-        """The first of them; in plain sentences there is only one."""
-        return self.givers[0]
 
 
 @dataclass(frozen=True)
@@ -90,31 +85,21 @@ def document(rng: Random) -> str:
 
 
 def giving(rng: Random, template: int | None = None, plain: bool = False) -> Giving:
-    """Plain sentences of one template have two people and the same words at the same places.
-
-    Otherwise there may be up to four people, all but one of whom give (whoever wants to know the receiver must find the one that was not named
-    again: with two people it would do to take both names and subtract one), and a time or an adjective may push the words about."""
+    """Plain sentences of one template have the same words at the same places; otherwise a time and an adjective may push them about."""
+    receiver, giver = rng.sample(NAMES, 2)
+    first, second = rng.sample((receiver, giver), 2)
     template = rng.randrange(len(GIFTS)) if template is None else template
-    people = rng.sample(NAMES, 2 if plain else rng.choice((2, 2, 3, 4)))
-    receiver, *givers = rng.sample(people, len(people))
     thing, time = rng.choice(OBJECTS), ""
     if not plain:
         thing = rng.choice((thing, f"{rng.choice(ADJECTIVES)} {thing}"))
         time = rng.choice(("", rng.choice(TIMES)))
-    sentence = GIFTS[template].format(
-        first=people[0], second=together(people[1:]), place=rng.choice(PLACES), time=time, giver=together(givers), thing=thing, receiver=""
-    )
-    return Giving(sentence.rstrip(), receiver, tuple(givers), template)
-
-
-def together(names: Sequence[str]) -> str:
-    """Ada; Ada and Ben; Ada, Ben and Clara."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    sentence = GIFTS[template].format(first=first, second=second, place=rng.choice(PLACES), time=time, giver=giver, thing=thing, receiver="")
+    return Giving(sentence.rstrip(), receiver, giver, template)
 
 
 def giving_document(rng: Random) -> str:
     gift = giving(rng)
-    thanks = f" {gift.receiver} thanked {together(gift.givers)}." if rng.random() < 0.4 else ""
+    thanks = f" {gift.receiver} thanked {gift.giver}." if rng.random() < 0.4 else ""
     return f"{gift.prompt} {gift.receiver}.{thanks}"
 
 

@@ -181,7 +181,7 @@ def test_a_head_that_looks_one_back_by_construction_scores_one() -> None:
 
 def test_the_names_in_a_giving_prompt_are_found_where_they_stand() -> None:
     tokenizer = checkpoints.toy_tokenizer()
-    sentence = toy_world.Giving("When Ben and Anna went to the park, Ben gave a ball to", "Anna", ("Ben",), 0)
+    sentence = toy_world.Giving("When Ben and Anna went to the park, Ben gave a ball to", "Anna", "Ben", 0)
     batch = circuits.encode_gifts(tokenizer, [sentence])
     shown = [tokenizer.show(token) for token in batch.tokens[0].tolist()]
     assert (shown.index(" Anna"), len(shown) - 1 - shown[::-1].index(" Ben")) == (int(batch.receiver_at), int(batch.giver_again_at))

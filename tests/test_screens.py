@@ -29,6 +29,7 @@ def open_app(screen: str = "today", **query: str) -> AppTest:
     app = AppTest.from_file(str(HOUSE / "app.py"), default_timeout=60)
     for name, value in query.items():
         app.query_params[name] = value
+    app.run()  # until the router has run, a page whose address differs from its file's name is not known
     app.switch_page(f"screens/{screen}.py")
     return app.run()
 

@@ -27,11 +27,10 @@ def test_kinds_of_document_come_in_their_shares() -> None:
 
 
 @given(seeds)
-def test_each_giver_is_named_twice_and_the_receiver_once(seed: int) -> None:
+def test_the_giver_is_named_twice_and_the_receiver_once(seed: int) -> None:
     gift = toy_world.giving(Random(seed))
     words = re.findall(r"\w+", gift.prompt)
-    assert words.count(gift.receiver) == 1
-    assert [words.count(giver) for giver in gift.givers] == [2] * len(gift.givers)
+    assert (words.count(gift.giver), words.count(gift.receiver)) == (2, 1)
     assert gift.prompt.endswith(" to")
 
 

@@ -15,7 +15,7 @@ from models.training.language import HELD_OUT_SEED, Report, describe_data, round
 from models.training.steps import Made, Recipe, train, windows
 
 KIND, TOKENIZER, SEED = "masked", "toy_tokenizer", 5
-RECIPE = Recipe(steps=1_200, batch=64)
+RECIPE = Recipe(steps=900, batch=48)
 SHARE = 0.15  # of all tokens, to be guessed
 CONTEXT = 64
 

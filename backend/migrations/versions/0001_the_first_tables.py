@@ -133,11 +133,12 @@ def upgrade() -> None:
     op.create_table('attempt',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('learner', sa.Integer(), nullable=False),
-    sa.Column('seed', sa.Integer(), nullable=False),
+    sa.Column('seed', sa.BigInteger(), nullable=False),
     sa.Column('mode', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('setup', sa.JSON(), nullable=False),
     sa.Column('started_at', sa.BigInteger(), nullable=False),
     sa.Column('day', sa.Integer(), nullable=False),
+    sa.Column('ends_at', sa.BigInteger(), nullable=True),
     sa.Column('finished_at', sa.BigInteger(), nullable=True),
     sa.ForeignKeyConstraint(['learner'], ['learner.id'], ),
     sa.PrimaryKeyConstraint('id')
@@ -220,12 +221,14 @@ def upgrade() -> None:
     sqlite_with_rowid=False
     )
     with op.batch_alter_table('learner_card', schema=None) as batch_op:
+        batch_op.create_index('ix_learner_card_buried', ['learner', 'buried_day'], unique=False, sqlite_where=sa.text('buried_day > 0'), postgresql_where=sa.text('buried_day > 0'))
+        batch_op.create_index('ix_learner_card_flag', ['learner'], unique=False, sqlite_where=sa.text('flag > 0'), postgresql_where=sa.text('flag > 0'))
+        batch_op.create_index('ix_learner_card_lapses', ['learner', 'lapses'], unique=False)
+        batch_op.create_index('ix_learner_card_last', ['learner', 'last_day'], unique=False)
+        batch_op.create_index('ix_learner_card_leech', ['learner'], unique=False, sqlite_where=sa.text('leech'), postgresql_where=sa.text('leech'))
+        batch_op.create_index('ix_learner_card_misconception', ['learner'], unique=False, sqlite_where=sa.text('misconception'), postgresql_where=sa.text('misconception'))
         batch_op.create_index('ix_learner_card_queue', ['learner', 'suspended', 'state', 'due_day'], unique=False)
         batch_op.create_index('ix_learner_card_topic', ['learner', 'suspended', 'state', 'topic', 'due_day', 'buried_day'], unique=False)
-        batch_op.create_index('ix_learner_card_last', ['learner', 'last_day'], unique=False)
-        batch_op.create_index('ix_learner_card_lapses', ['learner', 'lapses'], unique=False)
-        for name, where in (('flag', sa.text('flag > 0')), ('leech', sa.text('leech')), ('misconception', sa.text('misconception'))):
-            batch_op.create_index(f'ix_learner_card_{name}', ['learner'], unique=False, sqlite_where=where, postgresql_where=where)
 
     op.create_table('overlay',
     sa.Column('learner', sa.Integer(), nullable=False),
@@ -294,12 +297,18 @@ def upgrade() -> None:
     sa.Column('attempt', sa.Integer(), nullable=False),
     sa.Column('number', sa.Integer(), nullable=False),
     sa.Column('card', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-    sa.Column('seed', sa.Integer(), nullable=False),
+    sa.Column('kind', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('topic', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('section', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('form', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('seed', sa.BigInteger(), nullable=False),
+    sa.Column('question', sa.JSON(), nullable=False),
     sa.Column('response', sa.JSON(), nullable=False),
     sa.Column('score', sa.Float(), nullable=True),
     sa.Column('confidence', sa.Integer(), nullable=True),
     sa.Column('duration', sa.Integer(), nullable=True),
     sa.Column('at', sa.BigInteger(), nullable=True),
+    sa.Column('reviewed', sa.Boolean(), nullable=False),
     sa.ForeignKeyConstraint(['attempt'], ['attempt.id'], ),
     sa.PrimaryKeyConstraint('attempt', 'number')
     )
@@ -325,8 +334,14 @@ def downgrade() -> None:
     op.drop_table('prediction')
     op.drop_table('overlay')
     with op.batch_alter_table('learner_card', schema=None) as batch_op:
-        for name in ('queue', 'topic', 'last', 'lapses', 'flag', 'leech', 'misconception'):
-            batch_op.drop_index(f'ix_learner_card_{name}')
+        batch_op.drop_index('ix_learner_card_topic')
+        batch_op.drop_index('ix_learner_card_queue')
+        batch_op.drop_index('ix_learner_card_misconception', sqlite_where=sa.text('misconception'), postgresql_where=sa.text('misconception'))
+        batch_op.drop_index('ix_learner_card_leech', sqlite_where=sa.text('leech'), postgresql_where=sa.text('leech'))
+        batch_op.drop_index('ix_learner_card_last')
+        batch_op.drop_index('ix_learner_card_lapses')
+        batch_op.drop_index('ix_learner_card_flag', sqlite_where=sa.text('flag > 0'), postgresql_where=sa.text('flag > 0'))
+        batch_op.drop_index('ix_learner_card_buried', sqlite_where=sa.text('buried_day > 0'), postgresql_where=sa.text('buried_day > 0'))
 
     op.drop_table('learner_card')
     with op.batch_alter_table('event', schema=None) as batch_op:
