@@ -282,6 +282,18 @@ def link_from(inner: str, line: int = 0) -> Link:
     return Link(slug.strip().removesuffix("\\"), section.strip().removesuffix("\\"), words.strip(), line)
 
 
+def unclosed_fence(document: Document, path: str) -> list[Mistake]:
+    """A code fence that is never closed swallows all that follows: only the last block of a text can be one."""
+    last = document.blocks[-1] if document.blocks else None
+    if last is None or last.kind != "fence":
+        return []
+    fence = last.tokens[0].markup
+    closing = document.source(last.start, last.end).split("\n")[-1].strip() if last.end - last.start > 1 else ""
+    if len(closing) >= len(fence) and set(closing) == set(fence[0]):
+        return []
+    return [Mistake(path, last.start + 1, f"a line {fence} that closes the code", "the end of the note")]
+
+
 def lone_dollars(tokens: Iterable[Token], path: str) -> list[Mistake]:
     """A dollar that opens no formula: it was meant as one, or as money and wants a backslash."""
     found = []

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from backend.cards import Card, Found, find_cards, is_open, write_card
-from backend.markup import Block, Document, Link, Mistake, linked, lone_dollars, parse, plain, plain_inline, plain_of, short, slugify, wikilinks
+from backend.markup import Block, Document, Link, Mistake, linked, lone_dollars, parse, plain, plain_inline, plain_of, short, slugify, unclosed_fence, wikilinks
 
 __all__ = [
     "Callout", "CardPart", "Erratum", "Link", "Mistake", "Note", "Part", "Prose", "Section", "Track",
@@ -124,7 +124,7 @@ def read_note(text: str | bytes, *, slug: str, track: str, path: str) -> tuple[N
     found, card_mistakes = find_cards(document, path=path)
     body = _Body(document, found, path, _line_starts(decoded))
     body.read()
-    mistakes += card_mistakes + body.mistakes
+    mistakes += card_mistakes + body.mistakes + unclosed_fence(document, path)
     note = Note(
         slug=slug, track=track, title=front.title or slug, aliases=front.aliases, needs=front.needs, labs=front.labs, sources=front.sources,
         parts=tuple(body.parts), sections=tuple(body.sections), links=tuple(body.links), text=decoded, path=path,

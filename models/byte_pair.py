@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +65,7 @@ def merge_frequent(words: list[list[int]], often: list[int], token: int) -> Iter
 
 def count_pairs(word: list[int], times: int, place: int, pairs: Counter[Pair], where: defaultdict[Pair, set[int]]) -> None:
     """Add the pairs of a word to the counts (or, with negative `times`, take them away)."""
-    for pair in zip(word, word[1:], strict=False):
+    for pair in pairwise(word):
         pairs[pair] += times
         if times > 0:
             where[pair].add(place)
@@ -88,7 +89,7 @@ def merge(word: list[int], pair: Pair, token: int) -> list[int]:
 def replay(tokens: list[int], rank: Mapping[Pair, int]) -> Iterator[list[int]]:
     """The symbols as they are, then after each merge that applies, always the one that was learned earliest. `rank` says what a pair becomes."""
     yield tokens
-    while applicable := [pair for pair in zip(tokens, tokens[1:], strict=False) if pair in rank]:
+    while applicable := [pair for pair in pairwise(tokens) if pair in rank]:
         pair = min(applicable, key=rank.__getitem__)
         tokens = merge(tokens, pair, rank[pair])
         yield tokens

@@ -28,8 +28,10 @@ def symbols(word: str, ending: Ending) -> list[str]:
 
 
 def alphabet(words: Mapping[str, int], ending: Ending) -> list[str]:
-    """All symbols, those with the end mark first. The order decides between pairs that are equally frequent."""
-    return sorted({symbol for word in words for symbol in symbols(word, ending)}, key=lambda symbol: (not symbol.endswith(END), symbol))
+    """All symbols, those with the end mark first. The order decides between pairs that are equally frequent.
+
+    A character that only ever ends words is in the list without the mark as well, for words in which it does not."""
+    return sorted({symbol for word in words for symbol in (*word, *symbols(word, ending))}, key=lambda symbol: (not symbol.endswith(END), symbol))
 
 
 def learn_merges(words: Mapping[str, int], ending: Ending) -> Iterator[Merge]:

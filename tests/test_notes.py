@@ -509,3 +509,11 @@ def test_a_callout_after_an_open_answer_is_kept_out_of_it():
 
 def test_links_compare_by_what_they_say():
     assert Link("a", line=3) == Link("a", line=9)
+
+
+def test_a_fence_that_is_never_closed_is_reported_and_a_closed_one_is_not():
+    closed = "---\ntitle: T\n---\n\nText.\n\n```python\nx = 1\n```\n"
+    _, mistakes = read_note(closed, slug="t", track="x", path="x/t.md")
+    assert mistakes == []
+    _, mistakes = read_note(closed.removesuffix("```\n"), slug="t", track="x", path="x/t.md")
+    assert [(mistake.line, mistake.came) for mistake in mistakes] == [(7, "the end of the note")]
