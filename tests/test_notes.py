@@ -270,8 +270,9 @@ def test_odd_characters_are_kept():
     assert good(FRONT + "a\0b").parts == (Prose("a\ufffdb"),)
 
 
-def test_an_unclosed_fence_takes_the_rest_as_code():
-    note = good(FRONT + "```\nQ: Why? ^n-q\n\nA: $5\n\n## No heading\n")
+def test_an_unclosed_fence_takes_the_rest_as_code_and_says_so():
+    note, mistakes = read(FRONT + "```\nQ: Why? ^n-q\n\nA: $5\n\n## No heading\n")
+    assert [mistake.came for mistake in mistakes] == ["the end of the note"]
     assert note.cards == ()
     assert len(note.sections) == 1
 
