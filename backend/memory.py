@@ -237,7 +237,7 @@ def choose_interval(
     siblings: Callable[[int, int], Mapping[int, int]] | None = None,
     easy_days: Sequence[float] = (1, 1, 1, 1, 1, 1, 1),
 ) -> int:
-    """The interval within the fuzz range whose day has the fewest siblings, then the least load; the seed breaks ties.
+    """The interval within the fuzz range whose day has the fewest siblings, then the least load for its place; the seed breaks ties.
 
     `load(first, last)` and `siblings(first, last)` count by day what is already due there. `easy_days` gives each weekday's
     share of a normal load, Monday first: at 0.5 a day counts as twice as full, at 0 it is taken only if the range has no other.
@@ -253,9 +253,17 @@ def choose_interval(
     days = np.arange(today + low, today + high + 1)
     share = np.asarray(easy_days, float)[(days + 3) % 7]
     near = _counts(siblings, days)
-    crowd = (_counts(load, days) + (share < 1)) / np.where(share > 0, share, 1.0) if load else near * 0.0
+    crowd = (_level(_counts(load, days)) + (share < 1)) / np.where(share > 0, share, 1.0) if load else near * 0.0
     best = np.lexsort((seeded_shares(seed, len(days)), crowd, near, share <= 0))[0]  # the last key weighs most
     return low + int(best)
+
+
+def _level(load: Floats) -> Floats:
+    """Loads without their downward slope. A later day is always emptier, for it has had less time to fill: taking the emptiest
+    as it stands would take the last day nearly always, and lengthen intervals of ten days by a fifth."""
+    place = np.arange(len(load)) - (len(load) - 1) / 2
+    slope = min(0.0, float(place @ load / (place @ place)))
+    return np.round(np.maximum(load - slope * place, 0.0), 6)
 
 
 def _counts(of: Callable[[int, int], Mapping[int, int]] | None, days: Ints) -> Floats:

@@ -6,8 +6,9 @@ import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +42,12 @@ class Nearness:
             return []
         likeness = self.matrix @ self.matrix[self.row[block]]
         low, high = self.band
+        within = np.flatnonzero((likeness >= low) & (likeness <= high))
         found: list[str] = []
-        for place in np.argsort(-likeness, kind="stable"):
-            if likeness[place] < low or len(found) == count:
+        for place in within[np.argsort(-likeness[within], kind="stable")]:
+            if len(found) == count:
                 break
-            if likeness[place] <= high and self.blocks[place] in among and self.blocks[place] != block:
+            if self.blocks[place] in among and self.blocks[place] != block:
                 found.append(self.blocks[place])
         return found
 
@@ -91,15 +93,15 @@ def content_words(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.casefold()) if word not in _EMPTY_WORDS]
 
 
+@lru_cache(maxsize=4096)
+def _word_set(text: str) -> frozenset[str]:
+    return frozenset(content_words(text))
+
+
 def likeness(one: str, other: str) -> float:
     """The share of content words that two texts have in common, 0 to 1."""
-    first, second = set(content_words(one)), set(content_words(other))
+    first, second = _word_set(one), _word_set(other)
     return len(first & second) / len(first | second) if first | second else 0.0
-
-
-def centrality(texts: Sequence[str]) -> list[float]:
-    """How like the others each text is, on average."""
-    return [sum(likeness(one, other) for place, other in enumerate(texts) if place != at) / max(len(texts) - 1, 1) for at, one in enumerate(texts)]
 
 
 _PLAIN = Statement("SELECT block, plain FROM card WHERE orphaned_at IS NULL AND form <> 'computed' ORDER BY topic, position, id")

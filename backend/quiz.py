@@ -12,13 +12,14 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlmodel import Session
 
 from backend.deck import read_deck
 from backend.nearness import Nearness
 from backend.questions import Form, Question, from_dict, shuffled
-from backend.quiz_options import compose_choice, first_sentence, kind_of, spot_the_error, stands_alone
+from backend.quiz_options import compose_choice, spot_the_error, stands_alone
 from backend.statements import Statement
 
 FEWEST, MOST = 5, 50
@@ -30,7 +31,7 @@ LEVELS = {1: "recognise", 2: "recall", 3: "produce"}
 WEIGHTS = {"choice": 6, "number": 4, "computed": 4, "prose": 3, "gap": 2, "order": 2, "match": 2, "term": 2, "error": 2}
 LEVEL_OF_FORM = {"choice": 1, "match": 1, "error": 1, "gap": 2, "term": 2, "order": 2, "number": 3, "prose": 3, "computed": 3}
 MEETING = 0.35  # the chance that a card's most confusable neighbour comes along
-NEIGHBOURS = 12  # cards near one that are looked at for options
+NEIGHBOURS = 24  # cards near one that are looked at for options
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,7 @@ class Setup:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """Something that can be asked."""
 
     id: str
@@ -162,6 +162,11 @@ def eligible(stock: Stock, setup: Setup) -> list[Item]:
     return [item for item in found if not setup.level or item.level == setup.level]
 
 
+def draw_pool_size(stock: Stock, setup: Setup) -> int:
+    """How many questions the set-up could have: siblings count once."""
+    return len({item.block for item in eligible(stock, setup)})
+
+
 # -- drawing ---------------------------------------------------------------------------------------------------------------
 
 
@@ -252,21 +257,18 @@ def _posed(each: Drawn, questions: Mapping[str, Question | None], neighbours: Se
 
 
 def _likely_options(each: Drawn, stock: Stock, near: Nearness) -> list[str]:
-    """Cards in prose near this one, then some of its track, from which its options may come."""
+    """Cards in prose near this one: the answers of others would be seen to be off the subject."""
     prose = {item.block: item.id for item in stock.items if item.form == "prose" and item.id != each.item.id}
-    found = [prose[block] for block in near.confusable(each.item.block, among=prose, count=NEIGHBOURS)]
-    rest = [name for name in prose.values() if name not in found]
-    return found + random.Random(each.seed).sample(rest, min(2 * NEIGHBOURS, len(rest)))
+    return [prose[block] for block in near.confusable(each.item.block, among=prose, count=NEIGHBOURS)]
 
 
 def _erratum(each: Drawn, stock: Stock) -> Posed:
     item = each.item
     erratum = stock.errata[item.topic][item.number]
-    others = [other for topic, wrong in stock.errata.items() for other in wrong if other is not erratum and stands_alone(other["right"])]
-    same_track = [other for topic in stock.errata if stock.tracks[topic] == item.track and topic != item.topic for other in stock.errata[topic]]
-    mixed = random.Random(each.seed)
-    near_first = [other for other in mixed.sample(same_track, len(same_track)) if stands_alone(other["right"])][:6]
-    asked = spot_the_error(erratum, near_first + mixed.sample(others, min(12, len(others))), seed=each.seed)
+    others = [(topic, other) for topic, wrong in stock.errata.items() for other in wrong if other is not erratum and stands_alone(other["right"])]
+    random.Random(each.seed).shuffle(others)
+    others.sort(key=lambda found: (found[0] != item.topic, stock.tracks[found[0]] != item.track))  # the same subject first: it should be a choice
+    asked = spot_the_error(erratum, [other for _, other in others[:18]], seed=each.seed)
     if asked is None:
         asked = Question(Form.PROSE, f"A note says: “{erratum['said']}” What is wrong with it?", answer=erratum["right"])
     return Posed(item.id, "erratum", item.topic, item.section, asked.form.value, each.seed, asked)
@@ -286,11 +288,6 @@ def _read_questions(session: Session, cards: Collection[str], *, learner: int) -
     for card, shown in (read_deck(session, learner=learner, cards=reworded) if reworded else {}).items():
         found[card] = shown.question
     return found
-
-
-def can_be_composed(question: Question, others: Sequence[Question]) -> bool:
-    """Could this card in prose be asked as a choice at all?"""
-    return first_sentence(question.answer) is not None and sum(kind_of(o.prompt) == kind_of(question.prompt) for o in others) >= 3
 
 
 _TOPICS = Statement("SELECT slug, track, needs, errata FROM topic WHERE owner IS NULL OR owner = :learner ORDER BY owner IS NOT NULL, position")

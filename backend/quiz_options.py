@@ -10,9 +10,10 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 
-from backend.nearness import centrality, likeness
+from backend.nearness import likeness
 from backend.questions import Form, Option, Question, normalised
 
 OPTIONS = 4
@@ -36,7 +37,7 @@ def compose_choice(question: Question, others: Sequence[Question], *, seed: int)
     candidates = []
     for other in others:
         text = first_sentence(other.answer)
-        if text and kind_of(other.prompt) == kind_of(question.prompt) and _clearly_wrong(text, key):
+        if text and kind_of(other.prompt) == kind_of(question.prompt) != "other" and _clearly_wrong(text, key):
             candidates.append(Candidate(text, f"This answers another question: {other.prompt}"))
     options = honest_options(Option(key, right=True), candidates, seed=seed)
     return replace(question, form=Form.CHOICE, options=options, points=()) if options else None
@@ -67,21 +68,25 @@ def honest_options(key: Option, candidates: Sequence[Candidate], *, seed: int) -
     if len(usable) < OPTIONS - 1:
         return None
     wanted_length, wanted_centre = rng.randrange(OPTIONS), rng.randrange(OPTIONS)
-    trios = list(combinations(usable, OPTIONS - 1))
+    texts = [key.text, *(each.text for each in usable)]
+    alike = [[likeness(one, other) for other in texts] for one in texts]
+    trios = list(combinations(range(1, len(texts)), OPTIONS - 1))
     rng.shuffle(trios)
 
-    def miss(trio: tuple[Candidate, ...]) -> int:
-        texts = [key.text, *(each.text for each in trio)]
-        return abs(_place(list(map(len, texts))) - wanted_length) + abs(_place(centrality(texts)) - wanted_centre)
+    def miss(trio: tuple[int, ...]) -> float:
+        shown = (0, *trio)
+        length = _place([len(texts[at]) for at in shown])
+        centre = _place([sum(alike[at][other] for other in shown) for at in shown])
+        return abs(length - wanted_length) + abs(centre - wanted_centre)
 
-    chosen = min(trios, key=miss)
+    chosen = [usable[at - 1] for at in min(trios, key=miss)]
     options = [key, *(Option(each.text, why=each.why) for each in chosen)]
     return tuple(rng.sample(options, OPTIONS))
 
 
-def _place(values: Sequence[float]) -> int:
-    """How many of the others are greater than the first."""
-    return sum(value > values[0] for value in values[1:])
+def _place(values: Sequence[float]) -> float:
+    """How many of the others are greater than the first; an equal one counts half."""
+    return sum((value > values[0]) + 0.5 * (value == values[0]) for value in values[1:])
 
 
 def _different(key: Option, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -102,9 +107,9 @@ def _clearly_wrong(text: str, key: str) -> bool:
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9$*`\[(“\"])")
 _ABBREVIATED = re.compile(r"(?:\b(?:e\.g|i\.e|vs|cf|et al|approx|resp|Fig|Eq|Sec|No)\.)$")
 _POINTS_BACK = frozenset(
-    "he it its itself she they them their this that these those both such there then here so no yes only not neither none each all any one two three "
-    "the former latter which same because and but or as also".split()
-) - {"the", "all", "each", "no", "only"}  # fmt: skip
+    "he it its itself she they them their this that these those both such there then here so yes not neither none any one two three "
+    "former latter which same because and but or as also".split()
+)
 
 
 def first_sentence(answer: str) -> str | None:
@@ -119,6 +124,7 @@ def first_sentence(answer: str) -> str | None:
     return sentence if SHORTEST_OPTION <= len(sentence) <= LONGEST_OPTION else None
 
 
+@lru_cache(maxsize=4096)
 def stands_alone(statement: str) -> bool:
     """Can this be understood without what was said before it?"""
     first = normalised(statement.split(maxsplit=1)[0]) if statement.strip() else ""

@@ -290,6 +290,25 @@ def test_an_easy_day_counts_as_fuller_and_a_free_day_is_avoided():
     assert low <= memory.choose_interval(40, today=0, seed="x", easy_days=nothing_else) <= high
 
 
+@pytest.mark.parametrize("days", [5, 10, 30, 80])
+def test_load_balance_does_not_lengthen_intervals(days):
+    """Four hundred cards for four hundred days: later days are emptier, and still no card is put off for that."""
+    rng, counts, due = np.random.default_rng(1), {}, {}
+    for card in range(400):
+        due.setdefault(int(rng.integers(days)), []).append(card)
+    ratios = []
+    for today in range(400):
+        for card in due.pop(today, ()):
+            wanted = max(2, round(days * rng.uniform(0.6, 1.4)))
+            chosen = memory.choose_interval(wanted, today=today, seed=f"{card}/{today}", load=lambda first, last: counts)
+            counts[today + chosen] = counts.get(today + chosen, 0) + 1
+            due.setdefault(today + chosen, []).append(card)
+            ratios += [chosen / wanted] if today > 200 else []
+    assert np.mean(ratios) == pytest.approx(1, abs=0.03)
+    settled = [counts.get(day, 0) for day in range(220, 400)]
+    assert np.std(settled) < 0.5 * np.sqrt(np.mean(settled))  # far more even than chance would have it
+
+
 def test_load_is_not_looked_at_far_ahead():
     low, high = memory.fuzz_range(400)
     load = dict.fromkeys(range(low, high + 1), 5) | {400: 0}

@@ -8,7 +8,7 @@ from models.training.language import Report, circuit_figures, config_of, describ
 from models.training.steps import Made, Recipe
 
 KIND, TOKENIZER, SEED = "decoder", "toy_tokenizer", 1
-RECIPE = Recipe(steps=1_300, batch=32)
+RECIPE = Recipe(steps=1_300, batch=32, muon_rate=0.035)
 
 data = describe_data
 config = config_of

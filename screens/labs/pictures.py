@@ -67,9 +67,10 @@ class Strip:
     marks: Sequence[str] = ()  # a short word under each token: its id, "new", "×0.2"
     notes: Sequence[str] = ()  # one sentence per token, shown on hover, focus and pin
     groups: Sequence[int] = ()  # tokens of one group share a hue (bytes of one word, pieces of one merge)
+    sends: Sequence[str] = ()  # what a click on each token sets the strip's control to; its index when empty
 
     def __post_init__(self) -> None:
-        for part in ("values", "marks", "notes", "groups"):
+        for part in ("values", "marks", "notes", "groups", "sends"):
             if len(getattr(self, part)) not in (0, len(self.tokens)):
                 raise ValueError(f"strip “{self.name}” has {len(self.tokens)} tokens but {len(getattr(self, part))} {part}")
 
@@ -80,7 +81,14 @@ class TokenStrip:
 
     rows: Sequence[Strip]
     value_name: str = "value"
-    sets: str = ""  # control that gets the index of a clicked token
+    sets: str = ""  # control that gets the index of a clicked token, or what its row `sends` for it
+
+    def clicked(self, row: int, index: int) -> int | str | None:
+        """What a click asks for; None when there is no such token (a click on a picture that has changed since)."""
+        if not (0 <= row < len(self.rows) and 0 <= index < len(self.rows[row].tokens)):
+            return None
+        sends = self.rows[row].sends
+        return sends[index] if len(sends) else index
 
     def table(self) -> Table:
         rows = [
@@ -101,6 +109,7 @@ class Node:
     value: str = ""  # printed under the text: a probability, a score
     state: NodeState = "open"
     note: str = ""  # one sentence, shown on hover, focus and pin
+    sends: str | None = None  # what a click sets the tree's control to; the node's index when None
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ class Tree:
 
     nodes: Sequence[Node]
     states: Mapping[NodeState, str] = field(default_factory=lambda: {"kept": "kept", "dropped": "dropped", "chosen": "chosen"})
-    sets: str = ""  # control that gets the index of a clicked node
+    sets: str = ""  # control that gets the index of a clicked node, or what the node `sends`
     height: int = 420
 
     def __post_init__(self) -> None:

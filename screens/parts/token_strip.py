@@ -1,7 +1,8 @@
 """The token strip (token_strip.js): rows of tokens that wrap, with shading, marks and a note for each.
 
 Contract. Takes a screens.labs.pictures.TokenStrip. Hover, focus and arrow keys read a token's note; a click pins it, and
-where the strip `sets` a control, sends its index (trigger "picked", {"row", "index"}).
+where the strip `sets` a control, sends its place (trigger "picked", {"row", "index"}), from which `TokenStrip.clicked` reads
+what the control is set to.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ JS = script("token_strip")
 _component = st.components.v2.component("token_strip", html=HTML, css=CSS, js=JS)
 
 
-def token_strip(strip: TokenStrip, *, says: str, key: str, on_picked: Callable[[int], None] | None = None) -> None:
+def token_strip(strip: TokenStrip, *, says: str, key: str, on_picked: Callable[[int | str], None] | None = None) -> None:
     def picked() -> None:
         state = st.session_state.get(key)
         sent = state.get("picked") if state is not None else None
-        index = sent.get("index") if isinstance(sent, dict) else None
-        if on_picked is not None and isinstance(index, int):
-            on_picked(index)
+        row, index = (sent.get("row"), sent.get("index")) if isinstance(sent, dict) else (None, None)
+        if on_picked is None or not (isinstance(row, int) and isinstance(index, int)):
+            return
+        asked = strip.clicked(row, index)
+        if asked is not None:
+            on_picked(asked)
 
     _component(key=key, data=strip_payload(strip, says=says), on_picked_change=picked)
 

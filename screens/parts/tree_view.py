@@ -21,13 +21,13 @@ JS = script("tree_view")
 _component = st.components.v2.component("tree_view", html=HTML, css=CSS, js=JS)
 
 
-def tree_view(tree: Tree, *, says: str, key: str, on_picked: Callable[[int], None] | None = None) -> None:
+def tree_view(tree: Tree, *, says: str, key: str, on_picked: Callable[[int | str], None] | None = None) -> None:
     def picked() -> None:
         state = st.session_state.get(key)
         sent = state.get("picked") if state is not None else None
         index = sent.get("index") if isinstance(sent, dict) else None
         if on_picked is not None and isinstance(index, int) and 0 <= index < len(tree.nodes):
-            on_picked(index)
+            on_picked(index if tree.nodes[index].sends is None else tree.nodes[index].sends)
 
     _component(key=key, data=tree_payload(tree, says=says), on_picked_change=picked)
 

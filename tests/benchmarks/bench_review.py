@@ -66,7 +66,8 @@ def _write_history(session, rng: np.random.Generator) -> None:
     grades[0] = Grade.EASY
     for grade, elapsed in zip(grades, gaps, strict=True):
         S, D = memory.next_memory(S, D, elapsed, grade)
-    last = TODAY - 1 - (rng.random(started) * 1.1 * memory.whole_interval(S, 0.9).clip(max=400)).astype(np.int64)
+    waited = np.where(rng.random(started) < 0.03, rng.uniform(1, 4, started), rng.uniform(0, 1.08, started))  # a few are neglected
+    last = TODAY - 1 - (waited * memory.whole_interval(S, 0.9).clip(max=400)).astype(np.int64)
     days = last + np.cumsum(gaps, 0) - gaps.sum(0)
     S, D, due = np.zeros(started), np.zeros(started), np.zeros(started, np.int64)
     events, before = [], np.zeros(started, np.int64)
@@ -171,7 +172,7 @@ def asking(engine: Engine) -> None:
     line("mastery of every topic", median(5, read(lambda s: stats.read_mastery(s, learner=1, at=NOON))), 250)
     for query in (
         "attention", "rarely", "attention rarely", "unheardof", '"number 4242"', "tag:tag7", "track:track-3", "topic:topic-017", "is:due", "is:new",
-        "is:suspended", "is:flagged", "prop:r<0.8", "prop:lapses>3", "rated:7:1", "rated:1", "added:30", "(tag:tag7 or tag:tag9) -is:new softmax",
+        "is:suspended", "is:flagged", "prop:r<0.8", "prop:r<0.3", "prop:lapses>3", "rated:7:1", "rated:1", "added:30", "(tag:tag7 or tag:tag9) -is:new softmax",
     ):  # fmt: skip
         line(f"first 50 of  {query}", median(10, read(lambda s, q=query: card_search.find_cards(s, learner=1, at=NOON, query=q))), 5)
 

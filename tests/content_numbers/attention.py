@@ -79,7 +79,7 @@ def attention_types_zoo():
     full, local = causal_pairs(100_000), causal_pairs(100_000, 4096)
     share = local / full
     return [
-        f"{full / 1e9:.2f}\\cdot10^9", f"{local / 1e8:.2f}\\cdot10^8", f"or {100 * share:.1f}% of that", f"{100 * (5 * share + 1) / 6:.1f}\\%",
+        f"{full / 1e9:.2f}\\cdot10^9", f"{local / 1e8:.2f}\\cdot10^8", f"or {100 * share:.2f}% of that", f"{100 * (5 * share + 1) / 6:.1f}\\%",
         f"{100 * (5 * 1024 + 131072) / (6 * 131072):.1f}%", f"{5 * 1024 + 131072}/{6 * 131072}", f"{32 * 1023:,}".replace(",", " "),
     ]
 

@@ -183,7 +183,6 @@ def _moment(model: AttentionOnly, length: int, seed: int) -> Moment:
 
 
 def figures(result: Result) -> dict[str, Any]:
-    name = f"two showings of {result.length} letters"
     copies = {DEPTH[layers]: [moment.copies for moment in result.history[layers]] for layers in LAYERS}
     scores = {DEPTH[layers]: [moment.induction for moment in result.history[layers]] for layers in LAYERS}
     here = [(result.step, f"step {result.step}")]
@@ -192,7 +191,7 @@ def figures(result: Result) -> dict[str, Any]:
         "Loss at each position: one layer beside two": _positions(result),
         "What it predicts, letter by letter": _strip(result),
         "Loss on the second showing while it learns": lines(
-            STEPS, copies, x_axis=axis("training step"), y_axis=axis(f"nats per letter, {name}"), strong=strong, upright=here,
+            STEPS, copies, x_axis=axis("training step"), y_axis=axis("nats per letter"), strong=strong, upright=here,
             across=[(GUESS, f"ln 26 = {numeral(GUESS)}: guessing")],
         ),
         "The best head's induction score while it learns": lines(
@@ -224,7 +223,7 @@ def _strip(result: Result) -> TokenStrip:
         ]
         rows.append(
             Strip(
-                f"showing {showing + 1}", [result.line[at] for at in part], [shares[at] for at in part], [f"{shares[at]:.2f}" for at in part], notes
+                f"showing {showing + 1}", [result.line[at] for at in part], [shares[at] for at in part], [f"{shares[at]:.2f}" if at else "–" for at in part], notes
             )
         )
     return TokenStrip(rows, value_name="probability of this letter before it came")

@@ -46,8 +46,8 @@ THUMBNAIL = """<svg viewBox="0 0 160 90" fill="none" stroke="currentColor" strok
 SLUG = "bpe-trainer"
 MOST = 200  # merges
 TEXTBOOK = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
-CORPORA = {"textbook": "low ×5, lower ×2, newest ×6, widest ×3", "english": "English prose", "toy": "the toy world"}
-BASES = {"own": "characters, end mark a symbol", "glued": "characters, end mark glued on", "none": "characters, no end mark", "bytes": "bytes, blank before the word"}
+CORPORA = {"textbook": "four words of a textbook", "english": "English prose", "toy": "the toy world"}
+BASES = {"own": "characters and an end mark", "glued": "characters, end mark glued on", "none": "characters, no end mark", "bytes": "bytes, blank in front"}
 SAMPLES = {"Unseen": "lowest newer", "Another ending": "estate", "Other letters": "blow 🦜", "A sentence": "The bakers waited near the river."}
 LEADERS, FOLLOWED, BRANCHES = 10, 8, 4  # pairs in the first picture, words in the second, words in the tree
 TREE_SYMBOLS = 40
@@ -91,7 +91,7 @@ class Result:
 
 
 def compute(
-    corpus: Annotated[str, Choice(CORPORA, label="Corpus", help="The textbook's four words, or some pages of text.")] = "textbook",
+    corpus: Annotated[str, Choice(CORPORA, label="Corpus", help="low ×5, lower ×2, newest ×6, widest ×3; or some pages of text.")] = "textbook",
     base: Annotated[str, Choice(BASES, label="How words are written", help="The alphabet that training starts from.")] = "own",
     merges: Annotated[int, Slider(0, MOST, 1, label="Merges learned", help="Training stops early when no pair stands twice.")] = 4,
     text: Annotated[str, Text(label="Text to encode", limit=120, samples=SAMPLES, help="It is cut by replaying the merges learned so far.")] = SAMPLES["Unseen"],
@@ -270,7 +270,7 @@ def _merge_tree(result: Result) -> Tree:
             grow(token, root)
     if not nodes:
         nodes.append(Node("(no word)", -1, note="Type a word, and its merges will stand here."))
-    return Tree(nodes, states={"chosen": "word", "dropped": "unknown"}, height=max(260, min(30 * sum(1 for node in nodes), 620)))
+    return Tree(nodes, states={"chosen": "word", "dropped": "unknown"}, height=max(260, min(46 * (len(nodes) - len({node.parent for node in nodes}) + 1), 720)))
 
 
 def _list(result: Result, tokens: Sequence[int]) -> str:
@@ -308,7 +308,7 @@ def facts(result: Result) -> dict[str, float]:
 
 def says(result: Result) -> str:
     """Numbers inside “…” are pieces of text."""
-    learned = f"After {result.merges} merges the vocabulary has {result.trained.first + result.merges} entries"
+    learned = f"After {_some(result.merges, 'merge')} the vocabulary has {result.trained.first + result.merges} entries"
     if result.leaders and result.leaders[0][1] > 1:
         coming = f"; the next pair is “{_spelled(result, result.leaders[0][0])}”, which stands {numeral(result.leaders[0][1])} times"
     else:
@@ -316,7 +316,12 @@ def says(result: Result) -> str:
     if not result.text:
         return f"{learned}{coming}."
     unknown = f", {result.unknown} of them unknown" if result.unknown else ""
-    return f"{learned}{coming}. The {len(result.text)} words of your text become {sum(map(len, result.tokens))} tokens{unknown}: “{_list(result, [token for word in result.tokens for token in word])}”."
+    words, tokens = _some(len(result.text), "word"), _some(sum(map(len, result.tokens)), "token")
+    return f"{learned}{coming}. Your text of {words} becomes {tokens}{unknown}: “{_list(result, [token for word in result.tokens for token in word])}”."
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 TRY = [
