@@ -95,6 +95,7 @@ def loss_without_each(model: Decoder, exam: Exam, silenced: Collection[Head] = (
     return task_losses(model, repeated, each_its_own).view(L, H, B).mean(dim=2)
 
 
+@torch.no_grad()
 def query_key_spectrum(attention: MultiHeadAttention) -> Tensor:
     """(H, C): the singular values of each head's W_Qᵀ W_K, the C × C form by which it compares two vectors of the stream.
 
