@@ -19,7 +19,7 @@ from backend.cards import gaps_shown
 from backend.markup import plain
 from backend.passages import ANSWER, QUESTION, SENTENCE
 from backend.query import is_common
-from backend.search import Found, Hit, Index, best_passages, confidence, evidence, find, pending_notice, weights
+from backend.search import ROW, Found, Hit, Index, Row, best_passages, confidence, evidence, find, pending_notice, read_rows, share_of, weights
 from backend.search_index import Embed
 from backend.tables import Asked, Card, Passage, Topic
 
@@ -122,7 +122,7 @@ def answer_question(
     asked = f"{typed} ({index.titles.get(before[0], '')})" if leaning else typed
     found = find(session, index, asked, embed=embed, boost=boost)
     sure = 1.0 if card else confidence(evidence(session, index, found))
-    notices = tuple(notice for notice in (found.notice, pending_notice(session), *index.problems) if notice)
+    notices = tuple(notice for notice in (found.notice, pending_notice(index), *index.problems) if notice)
     ranking = tuple((ranked.topic, ranked.score) for ranked in found.ranking[:RANKED])
     outcome = outcome_of(sure, weights().answer_from if answer_from is None else answer_from)
     said: tuple[Said, ...] = ()
@@ -185,7 +185,7 @@ def _leading(found: Found) -> list[str]:
 
 @dataclass(frozen=True)
 class _Candidate:
-    passage: Passage
+    passage: Row
     score: float
 
 
@@ -201,11 +201,10 @@ def _quote(session: Session, index: Index, found: Found, topics: Sequence[str]) 
             return (said,)
     if not best_sentence:
         return tuple(said for said in [_said(session, index, best_card.passage)] if said) if best_card else ()
-    chosen = [best_sentence] + [
-        other for other in sentences[1:12]
-        if other.passage.topic == best_sentence.passage.topic and other.score >= SAME_BREATH * best_sentence.score
-    ][: MOST_SENTENCES - 1]  # fmt: skip
-    chosen.sort(key=lambda candidate: (candidate.passage is not best_sentence.passage and candidate.passage.section != best_sentence.passage.section, candidate.passage.start))
+    first = best_sentence.passage
+    more = [one for one in sentences[1:12] if one.passage.topic == first.topic and one.score >= SAME_BREATH * best_sentence.score]
+    chosen = [best_sentence, *more[: MOST_SENTENCES - 1]]
+    chosen.sort(key=lambda candidate: (candidate.passage.section != first.section, candidate.passage.start))
     return tuple(said for said in (_said(session, index, candidate.passage) for candidate in chosen) if said)
 
 
@@ -225,17 +224,17 @@ def _candidates(session: Session, index: Index, found: Found, topics: Sequence[s
             inside = np.flatnonzero(np.isin(index.topic_of[rows], wanted)) + rows.start
             for row in inside[np.argsort(-found.similar[inside])][:24]:
                 cosine[int(index.ids[row])] = float(found.similar[row])
-        query = select(Passage).where(col(Passage.id).in_(list(cosine)))
+        passages = read_rows(session, list(cosine))
     else:
-        query = select(Passage).where(col(Passage.topic).in_(topics), col(Passage.kind).in_(kinds))
+        wanted_rows = select(*ROW).where(col(Passage.topic).in_(topics), col(Passage.kind).in_(kinds))  # type: ignore[call-overload]
+        passages = [Row(*row) for row in session.exec(wanted_rows)]
     total = sum(found.weight.values()) or 1.0
     order = {slug: place for place, slug in enumerate(topics)}
-    passages = list(session.exec(query))
     blocks = {passage.card for passage in passages if passage.card}
     forms = dict(session.exec(select(Card.block, Card.form).where(col(Card.block).in_(blocks))).all()) if blocks else {}
     found_rows = []
     for passage in passages:
-        near = 0.75 * cosine.get(passage.id or 0, 0.3) + 0.25 * _share(passage.words, found.weight, total)
+        near = 0.75 * cosine.get(passage.id, 0.3) + 0.25 * share_of(passage.words, found.weight, total)
         found_rows.append(_Candidate(passage, near + _liking(passage, forms.get(passage.card, "")) - 0.03 * order[passage.topic]))
     best: dict[tuple[int, int, str], _Candidate] = {}
     for candidate in found_rows:
@@ -245,13 +244,7 @@ def _candidates(session: Session, index: Index, found: Found, topics: Sequence[s
     return sorted(best.values(), key=lambda candidate: -candidate.score)
 
 
-def _share(words: str, weight: Mapping[str, float], total: float) -> float:
-    """How much of the question's weight stands in these words; endings do not matter."""
-    held = {word[: max(4, len(word) - 3)] for word in re.findall(r"[a-z0-9]+", words.casefold())}
-    return sum(value for word, value in weight.items() if word[: max(4, len(word) - 3)] in held) / total
-
-
-def _liking(passage: Passage, form: str) -> float:
+def _liking(passage: Row, form: str) -> float:
     """A bare formula or a half sentence answers less well than a whole one; a card made of numbers or options answers only itself."""
     if passage.kind == SENTENCE:
         return -0.08 if passage.words[:1].islower() or len(passage.words.split()) < 6 or len(passage.words) > 900 else 0.0
@@ -259,13 +252,13 @@ def _liking(passage: Passage, form: str) -> float:
 
 
 def _from_card(session: Session, index: Index, card: Card) -> tuple[Said, ...]:
-    passage = session.exec(select(Passage).where(Passage.card == card.block, Passage.kind == ANSWER)).first()
-    said = _said(session, index, passage) if passage else None
+    row = session.exec(select(*ROW).where(Passage.card == card.block, Passage.kind == ANSWER)).first()  # type: ignore[call-overload]
+    said = _said(session, index, Row(*row)) if row else None
     return (said,) if said else ()
 
 
-def _said(session: Session, index: Index, passage: Passage) -> Said | None:
-    topic = session.get(Topic, passage.topic)
+def _said(session: Session, index: Index, passage: Row) -> Said | None:
+    topic = session.get(Topic, passage.topic)  # the session knows it after the first time
     quote = topic.text[passage.start : passage.end] if topic else ""
     if topic is None or len(quote) != passage.end - passage.start or not quote.strip():
         return None

@@ -110,7 +110,7 @@ def run_search(arguments: argparse.Namespace, engine: Engine, *, embed: Embed) -
         index = fresh(session)
         found = find(session, index, " ".join(arguments.words), embed=embed)
         hits = best_passages(session, index, found, count=max(1, arguments.count))
-        notices = [notice for notice in (found.notice, pending_notice(session), *index.problems) if notice]
+        notices = [notice for notice in (found.notice, pending_notice(index), *index.problems) if notice]
     if arguments.json:
         print(json.dumps({"passages": [asdict(hit) for hit in hits], "notices": notices}, ensure_ascii=False))
     else:

@@ -95,7 +95,7 @@ def _stream(asked: Endpoint, question: str, passages: Sequence[str], clock: Call
     messages = [{"role": "system", "content": RULES}, {"role": "user", "content": quoted}]
     client = openai.OpenAI(base_url=asked.base_url, api_key=asked.key or "none", timeout=FIRST_WORD, max_retries=0)
     try:
-        events = client.chat.completions.create(model=asked.model, messages=messages, stream=True, temperature=0)  # type: ignore[call-overload]
+        events = client.chat.completions.create(model=asked.model, messages=messages, stream=True, temperature=0)  # type: ignore[call-overload, arg-type]
         for event in events:
             choices = getattr(event, "choices", None)
             piece = (getattr(choices[0].delta, "content", None) or "") if choices else ""

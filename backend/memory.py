@@ -263,7 +263,7 @@ def _level(load: Floats) -> Floats:
     as it stands would take the last day nearly always, and lengthen intervals of ten days by a fifth."""
     place = np.arange(len(load)) - (len(load) - 1) / 2
     slope = min(0.0, float(place @ load / (place @ place)))
-    return np.round(np.maximum(load - slope * place, 0.0), 6)
+    return np.maximum(load - slope * place, 0.0).round(6)
 
 
 def _counts(of: Callable[[int, int], Mapping[int, int]] | None, days: Ints) -> Floats:

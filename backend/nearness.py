@@ -54,7 +54,7 @@ class Nearness:
 
 def read_nearness(session: Session) -> Nearness:
     """From the vectors of the cards' questions where most cards have one, else from the words that search looks at."""
-    cards = {block: plain for block, plain in _PLAIN.rows(session, {})}
+    cards = dict(_PLAIN.rows(session, {}))
     vectors: dict[str, Floats] = {}
     for block, numbers in _VECTORS.rows(session, {}):
         if block in cards and block not in vectors:

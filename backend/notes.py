@@ -14,7 +14,22 @@ from pathlib import Path
 import yaml
 
 from backend.cards import Card, Found, find_cards, is_open, write_card
-from backend.markup import Block, Document, Link, Mistake, linked, lone_dollars, parse, plain, plain_inline, plain_of, short, slugify, unclosed_fence, wikilinks
+from backend.markup import (
+    Block,
+    Document,
+    Link,
+    Mistake,
+    linked,
+    lone_dollars,
+    parse,
+    plain,
+    plain_inline,
+    plain_of,
+    short,
+    slugify,
+    unclosed_fence,
+    wikilinks,
+)
 
 __all__ = [
     "Callout", "CardPart", "Erratum", "Link", "Mistake", "Note", "Part", "Prose", "Section", "Track",

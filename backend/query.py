@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from backend.formulas import spoken
@@ -79,7 +80,7 @@ def read_query(text: str, lexicon: Lexicon) -> Query:
     for typed, taken in corrected.items():
         asked = re.sub(rf"\b{re.escape(typed)}\b", taken, asked, flags=re.IGNORECASE)
     words = content_words(asked)
-    joined = [first + second for first, second in zip(words, words[1:]) if first + second in lexicon.vocabulary]
+    joined = [first + second for first, second in pairwise(words) if first + second in lexicon.vocabulary]
     names = mentioned(asked, lexicon.names) | chinese_mentioned(cleaned, lexicon.names)
     english = " ".join(asked.split()) if re.search(r"[A-Za-z0-9]", asked) else ""
     own = tuple(dict.fromkeys([*words, *joined]))[:MOST_WORDS]

@@ -222,7 +222,7 @@ def _with_neighbours(chosen: list[Item], pool: Sequence[Item], setup: Setup, nea
 
 def _interleaved(chosen: Sequence[Item], rng: random.Random) -> list[Item]:
     """Topics take turns: what belongs together is never asked in a row where that can be helped."""
-    waiting, order = list(chosen), []
+    waiting, order = list(chosen), list[Item]()
     while waiting:
         last = order[-1].topic if order else ""
         item = next((item for item in waiting if item.topic != last), waiting[0])

@@ -72,7 +72,7 @@ def nearest_possible(setup: Setup, stock: Stock) -> tuple[Setup, list[str]]:
     for wider in (setup, replace(setup, level=0), replace(setup, level=0, forms=()), _next_wider(replace(setup, level=0, forms=()), stock), Setup()):
         found = draw_pool_size(stock, wider)
         wider = replace(wider, count=setup.count, mode=setup.mode, minutes=setup.minutes, adaptive=setup.adaptive, seed=setup.seed)
-        if found >= min(FEWEST, setup.count) or wider.scope == "all" and not wider.forms and not wider.level:
+        if found >= min(FEWEST, setup.count) or (wider.scope == "all" and not wider.forms and not wider.level):
             setup_changed = _what_changed(setup, wider)
             if setup_changed:
                 said.append(f"Only {_counted(draw_pool_size(stock, setup))} fit this set-up, so {setup_changed}.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlmodel import Session
 
@@ -134,13 +136,17 @@ class Past:
 def read_history(session: Session, *, learner: int, limit: int = 50) -> list[Past]:
     """Attempts, newest first."""
     return [
-        Past(number, mode, scope or "all", started, finished is not None, asked, answered, score / asked if asked else 0.0, brier)
-        for number, mode, scope, started, finished, asked, answered, score, brier in _HISTORY.rows(session, {"learner": learner, "limit": limit})
+        Past(number, mode, _scope_of(setup), started, finished is not None, asked, answered, score / asked if asked else 0.0, brier)
+        for number, mode, setup, started, finished, asked, answered, score, brier in _HISTORY.rows(session, {"learner": learner, "limit": limit})
     ]
 
 
+def _scope_of(setup: Any) -> str:
+    return (json.loads(setup) if isinstance(setup, str) else setup).get("scope", "all")
+
+
 _HISTORY = Statement(f"""
-    SELECT attempt.id, attempt.mode, json_extract(attempt.setup, '$.scope'), attempt.started_at, attempt.finished_at, count(answer.number),
+    SELECT attempt.id, attempt.mode, attempt.setup, attempt.started_at, attempt.finished_at, count(answer.number),
         count(answer.at), coalesce(sum(answer.score), 0.0),
         avg(CASE WHEN answer.score IS NULL THEN NULL WHEN answer.confidence = 1 THEN ({CHANCE[1]} - answer.score) * ({CHANCE[1]} - answer.score)
             WHEN answer.confidence = 2 THEN ({CHANCE[2]} - answer.score) * ({CHANCE[2]} - answer.score)

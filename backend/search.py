@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +55,8 @@ class Index:
     topic_of: NDArray[np.int32]
     matrix: Floats
     kinds: Mapping[str, slice]
+    waiting: int = 0  # passages whose words have no vector yet, of
+    wanting: int = 0  # those that want one
     problems: tuple[str, ...] = ()  # vectors that cannot be read, in words
 
     @property
@@ -103,7 +107,8 @@ class Hit:
 def current_stamp(session: Session) -> tuple[int, ...]:
     """Changes whenever a passage or vector came or went: their ids never come again."""
     passages = session.exec(select(func.coalesce(func.max(Passage.id), 0), func.count(col(Passage.id)))).one()
-    return (*passages, session.exec(select(func.coalesce(func.max(Vector.id), 0))).one())
+    vectors = session.exec(select(func.coalesce(func.max(Vector.id), 0))).one()
+    return tuple(int(number or 0) for number in (*passages, vectors))
 
 
 def fresh(session: Session, index: Index | None = None) -> Index:
@@ -129,10 +134,10 @@ def load_index(session: Session, stamp: tuple[int, ...] | None = None) -> Index:
     order = order[sound[order]]
     kinds = {kind: slice(*map(int, np.searchsorted(kind_of[order], [at, at + 1]))) for at, kind in enumerate(KINDS)}
     lexicon = _lexicon(session, known)
-    return Index(stamp, topics, {slug: title for slug, title, _ in known}, lexicon, ids[order], topic_of[order], matrix[order], kinds, problems)
+    return Index(stamp, topics, {slug: title for slug, title, _ in known}, lexicon, ids[order], topic_of[order], matrix[order], kinds, *count_pending(session), problems)
 
 
-def _lexicon(session: Session, known: Iterable[tuple[str, str, list[str]]]) -> Lexicon:
+def _lexicon(session: Session, known: Iterable[tuple[str, str, Sequence[str]]]) -> Lexicon:
     names: dict[str, list[str]] = {}
     chinese: dict[str, str] = {}
     for slug, title, aliases in known:
@@ -294,20 +299,42 @@ def best_passages(session: Session, index: Index, found: Found, *, count: int = 
                 scores[int(index.ids[row])] = float(found.similar[row])
     for number, score in found.lexical.items():
         scores[number] = scores.get(number, 0.2) + 0.5 * score / most
-    rows = session.exec(select(Passage).where(col(Passage.id).in_(list(scores)))).all()
-    hits = [
-        Hit(row.id or 0, row.topic, index.titles.get(row.topic, row.topic), row.section, row.card, row.heading, row.words, row.start, row.end,
-            round(scores[row.id or 0] + 0.15 * (topic_score.get(row.topic, 0.0) - top), 5))
-        for row in rows
-    ]  # fmt: skip
-    return sorted(hits, key=lambda hit: -hit.score)[:count]
+    scored = [(score + 0.15 * (topic_score.get(topic, 0.0) - top), number) for number, topic, score in _with_topics(session, index, scores)]
+    chosen = sorted(scored, reverse=True)[:count]
+    rows = {row.id: row for row in read_rows(session, [number for _, number in chosen])}
+    return [Hit(*rows[number][:2], index.titles.get(rows[number].topic, ""), *rows[number][2:8], round(score, 5)) for score, number in chosen if number in rows]
 
 
-def pending_notice(session: Session) -> str:
-    waiting, total = count_pending(session)
-    if not waiting:
+def _with_topics(session: Session, index: Index, scores: Mapping[int, float]) -> Iterable[tuple[int, str, float]]:
+    rows = session.exec(select(Passage.id, Passage.topic).where(col(Passage.id).in_(list(scores)))).all()
+    return [(number or 0, topic, scores[number or 0]) for number, topic in rows]
+
+
+class Row(NamedTuple):
+    """A passage's columns, without the weight of an object that the session watches."""
+
+    id: int
+    topic: str
+    section: str
+    card: str
+    heading: str
+    words: str
+    start: int
+    end: int
+    kind: str
+
+
+ROW = (Passage.id, Passage.topic, Passage.section, Passage.card, Passage.heading, Passage.words, Passage.start, Passage.end, Passage.kind)
+
+
+def read_rows(session: Session, ids: Sequence[int]) -> list[Row]:
+    return [Row(*row) for row in session.exec(select(*ROW).where(col(Passage.id).in_(ids)))]  # type: ignore[call-overload]
+
+
+def pending_notice(index: Index) -> str:
+    if not index.waiting:
         return ""
-    return f"{total - waiting} of {total} passages have their vector; the others are found by their words meanwhile."
+    return f"{index.wanting - index.waiting} of {index.wanting} passages have their vector; the others are found by their words meanwhile."
 
 
 # -- is it there at all? -----------------------------------------------------------------------------------------------------
@@ -335,24 +362,31 @@ def evidence(session: Session, index: Index, found: Found) -> dict[str, float]:
         "named": row["named"],
         "absent": absent / total,
         "strange": min(strange, 3) / 3,
-        "together": _together(session, found, [hit.id for hit in best_passages(session, index, found, count=6)], total),
+        "together": _together(session, index, found, total),
         "words": min(max(found.lexical.values(), default=0.0) / 20, 1.5),
         "unread": found.query.unread,
         "no_words": float(not found.query.words),
     }
 
 
-def _together(session: Session, found: Found, ids: Sequence[int], total: float) -> float:
+def _together(session: Session, index: Index, found: Found, total: float) -> float:
     """The largest share of the question's weight whose words stand together in one passage."""
-    if not found.query.words or not ids:
+    if not found.query.words:
         return 0.0
-    shares = dict.fromkeys(ids, 0.0)
-    listed = ",".join(str(int(number)) for number in ids)
-    for word, value in found.weight.items():
-        sql = f"SELECT rowid FROM passage_words WHERE passage_words MATCH :sought AND rowid IN ({listed})"
-        for (number,) in _rows(session, sql, sought=_quoted([word])):
-            shares[number] += value / total
-    return max(shares.values())
+    return max((share_of(hit.words, found.weight, total) for hit in best_passages(session, index, found, count=6)), default=0.0)
+
+
+_PLAIN_WORD = re.compile(r"[a-z0-9]+")
+
+
+def share_of(words: str, weight: Mapping[str, float], total: float) -> float:
+    """How much of the question's weight stands in these words; endings do not matter."""
+    held = {_stem(word) for word in _PLAIN_WORD.findall(words.casefold())}
+    return sum(value for word, value in weight.items() if _stem(word) in held) / total
+
+
+def _stem(word: str) -> str:
+    return word[: max(4, len(word) - 3)]
 
 
 def confidence(signs: Mapping[str, float]) -> float:

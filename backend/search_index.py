@@ -23,7 +23,7 @@ from sqlmodel import Session, col, delete, select
 from backend import store
 from backend.notes import Note, read_note
 from backend.passages import ANSWER, NAME, QUESTION, SECTION, Piece, cut_up
-from backend.tables import Card, Indexed, Passage, Topic, Vector
+from backend.tables import Indexed, Passage, Topic, Vector
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 

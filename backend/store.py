@@ -22,6 +22,10 @@ class StoreError(Exception):
     """The database cannot be used; the message says why and what to do."""
 
 
+class Busy(StoreError):
+    """Somebody else kept the database to themselves for too long; nothing was written."""
+
+
 class DiskFull(StoreError):
     """There was no room for what was to be written; nothing of it was."""
 
@@ -87,6 +91,8 @@ def writing(engine: Engine) -> Iterator[Session]:
     except OperationalError as error:
         if "full" in str(error.orig):
             raise DiskFull("The disk is full, so nothing was saved just now. Make some room and try again: what you saved before is safe.") from error
+        if "locked" in str(error.orig):
+            raise Busy("The database was busy for too long, so nothing was saved just now. Is another program writing to it? Try again.") from error
         raise
 
 

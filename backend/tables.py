@@ -68,6 +68,9 @@ class Card(Table, table=True):
     """One thing to remember. Its id is for ever; a card that left its note is orphaned, never deleted."""
 
     __tablename__ = "card"
+    __table_args__ = (
+        Index("ix_card_orphaned", "orphaned_at", sqlite_where=text("orphaned_at IS NOT NULL"), postgresql_where=text("orphaned_at IS NOT NULL")),
+    )
     id: str = Field(primary_key=True)
     block: str = Field(index=True)  # the id in the note: gaps of one sentence share it and are siblings
     topic: str = Field(index=True)
@@ -128,6 +131,41 @@ class Report(Table, table=True):
     at: int = Field(sa_column=milliseconds())
 
 
+# --- the learner's own library: what came in from outside -------------------------------------------------------------
+
+
+class Media(Table, table=True):
+    """A picture or another attachment that came in with a note or a card."""
+
+    __tablename__ = "media"
+    learner: int = Field(foreign_key="learner.id", primary_key=True)
+    name: str = Field(primary_key=True)  # as notes and cards call it
+    sha: str = Field(index=True)
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Origin(Table, table=True):
+    """What another program calls a card of ours, so that it is found again there and here."""
+
+    __tablename__ = "origin"
+    card: str = Field(primary_key=True)  # its block
+    learner: int = Field(foreign_key="learner.id", index=True)
+    data: dict = Field(default_factory=dict, sa_column=json_object())
+
+
+class ImportRun(Table, table=True):
+    """One import: what it told, and what takes it back."""
+
+    __tablename__ = "import_run"
+    id: int | None = Field(default=None, primary_key=True)
+    learner: int = Field(foreign_key="learner.id", index=True)
+    at: int = Field(sa_column=milliseconds())
+    name: str
+    report: dict = Field(default_factory=dict, sa_column=json_object())
+    made: dict = Field(default_factory=dict, sa_column=json_object())  # ids that came into being, and rows as they were before
+    undone_at: int | None = Field(default=None, sa_column=milliseconds(nullable=True))
+
+
 # --- search: follows from the knowledge and can be made again from it at any time -------------------------------------
 
 
@@ -135,7 +173,7 @@ class Passage(Table, table=True):
     """A piece of a note or card that search finds and an answer cites. Its vector is found by the sha of its words."""
 
     __tablename__ = "passage"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  ids never come again: the newest id tells whether an index in memory is stale
+    __table_args__ = {"sqlite_autoincrement": True}
     id: int | None = Field(default=None, primary_key=True)
     topic: str = Field(index=True)
     section: str = ""  # anchor
@@ -152,7 +190,7 @@ class Vector(Table, table=True):
     """What the encoder made of some words. Kept by the words' sha, so that text and vector can never disagree."""
 
     __tablename__ = "vector"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+    __table_args__ = {"sqlite_autoincrement": True}
     id: int | None = Field(default=None, primary_key=True)
     sha: str = Field(unique=True)
     model: str

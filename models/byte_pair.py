@@ -10,10 +10,10 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 WORD = re.compile(r" ?[^\W\d_]+| ?\d| ?(?:[^\w\s]|_)+|\s+(?!\S)|\s+")
 
@@ -24,7 +24,8 @@ PRINTABLE = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x
 ALPHABET = [bytes([byte]) for byte in (*PRINTABLE, *(byte for byte in range(256) if byte not in PRINTABLE))]
 
 
-class Merge(NamedTuple):
+@dataclass(frozen=True)
+class Merge:
     pair: Pair
     count: int  # how often the two stood side by side when they were merged
     token: int  # the id of what they became

@@ -87,6 +87,7 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "masked": lambda config: MaskedLanguageModel(**config),
     "encoder_decoder": lambda config: EncoderDecoder(EncoderDecoderConfig(**config)),
     "attention_only": lambda config: stages(config, lambda shape: AttentionOnly(AttentionOnlyConfig(**shape))),
+    "encoder_decoder_stages": lambda config: stages(config, lambda shape: EncoderDecoder(EncoderDecoderConfig(**shape))),
     "contrastive": lambda config: Contrastive(ContrastiveConfig(**config)),
 }
 TOKENIZERS: dict[str, Callable[[], Any]] = {

@@ -7,6 +7,7 @@ another seed puts the same circuit into other heads. A score only describes: whe
     duplicate token  from a word's second occurrence to its first
     induction        from a word's second occurrence to what followed the first (what it should predict)
     name mover       in "When A and B went …, B gave a ball to", from the last token to A, the name to say
+    giver's name     in the same sentence, from the last token to the first B: a head that looks there as often as at A fetches a name, whoever's
     subject finder   in the same sentence, from the last token to the second B, the name not to say
 """
 
@@ -23,7 +24,7 @@ from models.byte_pair import BytePairTokenizer
 from models.decoder import Decoder, Edit, without
 
 Head = tuple[int, int]  # (layer, head), both from 0
-ROLES = ("previous_token", "duplicate_token", "induction", "name_mover", "subject_finder")
+ROLES = ("previous_token", "duplicate_token", "induction", "name_mover", "giver_first", "subject_finder")
 LIST_HEADING = 3  # <|end|> "list" ":"
 
 
@@ -34,6 +35,7 @@ class Gifts(NamedTuple):
     receiver: Tensor  # (B,) the right next token
     giver: Tensor  # (B,) the wrong one
     receiver_at: Tensor  # (B,)
+    giver_first_at: Tensor  # (B,)
     giver_again_at: Tensor  # (B,)
 
 
@@ -48,7 +50,7 @@ def encode_gifts(tokenizer: BytePairTokenizer, sentences: list[toy_world.Giving]
     tokens = torch.tensor([[tokenizer.end, *tokenizer.encode(s.prompt)] for s in sentences])
     receiver = torch.tensor([one_token(tokenizer, s.receiver) for s in sentences])
     giver = torch.tensor([one_token(tokenizer, s.giver) for s in sentences])
-    return Gifts(tokens, receiver, giver, first_place(tokens, receiver), last_place(tokens, giver))
+    return Gifts(tokens, receiver, giver, first_place(tokens, receiver), first_place(tokens, giver), last_place(tokens, giver))
 
 
 def one_token(tokenizer: BytePairTokenizer, word: str) -> int:
@@ -91,16 +93,16 @@ def head_scores(model: Decoder, tokenizer: BytePairTokenizer, count: int = 100, 
         "induction": attention[:, :, second, second - length + 1].mean(dim=-1),
     }
     to_names = [from_the_last_token(model, batch) for batch in gifts(tokenizer, count, seed)]
-    scores["name_mover"] = torch.cat([receiver for receiver, _ in to_names]).mean(dim=0)
-    scores["subject_finder"] = torch.cat([giver for _, giver in to_names]).mean(dim=0)
+    for role, weights in zip(("name_mover", "giver_first", "subject_finder"), zip(*to_names, strict=True), strict=True):
+        scores[role] = torch.cat(weights).mean(dim=0)
     return scores
 
 
-def from_the_last_token(model: Decoder, batch: Gifts) -> tuple[Tensor, Tensor]:
-    """How strongly each head looks at the receiver, and at the giver's second mention: two tensors (B, L, H)."""
+def from_the_last_token(model: Decoder, batch: Gifts) -> tuple[Tensor, Tensor, Tensor]:
+    """How strongly each head looks at the receiver, at the giver, and at the giver's second mention: three tensors (B, L, H)."""
     last = model.look(batch.tokens)[1].attention[:, :, :, -1].permute(1, 0, 2, 3)  # (B, L, H, T)
     rows = torch.arange(len(last))
-    return last[rows, :, :, batch.receiver_at], last[rows, :, :, batch.giver_again_at]
+    return last[rows, :, :, batch.receiver_at], last[rows, :, :, batch.giver_first_at], last[rows, :, :, batch.giver_again_at]
 
 
 def best_head(scores: Tensor) -> tuple[Head, float]:

@@ -151,9 +151,10 @@ class Decoder(nn.Module):
         return x if self.position is None else x + self.position(torch.arange(past, past + T))
 
     def through(
-        self, block: Block, x: Tensor, mask: Tensor, layer: int, cache: Cache | None, edit: Edit | None, trace: Trace | None
+        self, block: nn.Module, x: Tensor, mask: Tensor, layer: int, cache: Cache | None, edit: Edit | None, trace: Trace | None
     ) -> Tensor:
         """One block: attention moves information between positions, the feed-forward network works on each position alone."""
+        assert isinstance(block, Block)  # a ModuleList only promises modules
         edit_here = None if edit is None else (lambda said: edit(layer, said))
         added, heads = block.attention(block.norm_attention(x), mask=mask, cache=cache and cache[layer], edit=edit_here)
         x = x + added

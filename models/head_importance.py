@@ -101,7 +101,7 @@ def query_key_spectrum(attention: MultiHeadAttention) -> Tensor:
 
     The form passes through D = C/H numbers, so at most D singular values are not zero: many heads, low rank each."""
     C, H = attention.query.weight.shape[1], attention.heads
-    q, k = (layer.weight.view(H, C // H, C).transpose(1, 2) for layer in (attention.query, attention.key))  # (H, C, D)
+    q, k = (layer.weight.double().view(H, C // H, C).transpose(1, 2) for layer in (attention.query, attention.key))  # (H, C, D)
     r_q, r_k = torch.linalg.qr(q).R, torch.linalg.qr(k).R  # (H, D, D): the orthogonal parts change no singular value
     values = torch.linalg.svdvals(r_q @ r_k.transpose(1, 2))  # (H, D)
     return F.pad(values, (0, C - values.shape[1]))

@@ -149,7 +149,9 @@ def sum_document(rng: Random) -> str:
 
 def brackets(rng: Random, pairs: int) -> str:
     """A balanced line: at each step open a new pair or close the last one, with even chances."""
-    line, still_open, to_open = [], [], pairs
+    line: list[str] = []
+    still_open: list[str] = []
+    to_open = pairs
     while to_open or still_open:
         if to_open and (not still_open or rng.random() < 0.5):
             still_open.append(rng.choice(list(PAIRS)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -32,10 +33,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append(json.loads(body))
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the client has gone, as it should
             self.server.reply(self)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the client has gone, as it should
 
     def log_message(self, *arguments: object) -> None:
         pass

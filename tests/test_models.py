@@ -51,7 +51,7 @@ def test_a_model_is_loaded_once_but_a_copy_to_train_is_ones_own() -> None:
 
 
 def test_an_unknown_model_is_named_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="no trained model 'gpt5'.*toy_decoder"):
+    with pytest.raises(ValueError, match=r"no trained model 'gpt5'.*toy_decoder"):
         checkpoints.load("gpt5")
 
 
@@ -70,7 +70,9 @@ def test_the_decoder_with_learned_positions_has_the_textbook_circuits() -> None:
     best = {role: score for role, (_, _, score) in figures("toy_decoder")["best_heads"].items()}
     assert best["previous_token"] >= 0.95
     assert best["induction"] >= 0.95
-    assert best["name_mover"] >= 0.8
+    assert best["duplicate_token"] >= 0.8
+    assert best["subject_finder"] >= 0.8
+    assert best["name_mover"] >= 0.5
     assert figures("toy_decoder")["giving"]["right"] >= 0.99
 
 
@@ -104,7 +106,7 @@ def test_induction_needs_its_heads() -> None:
 
 
 def test_the_development_shows_the_circuits_appear() -> None:
-    first, *_, last = checkpoints.card("toy_decoder")["development"]
+    first, *_, last = checkpoints.card("toy_decoder_rotary")["development"]
     assert first["induction"] < 0.2 < 0.9 < last["induction"]
     assert first["loss"] > last["loss"]
 
@@ -164,7 +166,7 @@ def test_a_head_that_looks_one_back_by_construction_scores_one() -> None:
     """Huge rotary-free position keys: query t is the code of t - 1, so every head must look exactly one back."""
 
     class OneBack(Decoder):
-        def look(self, tokens, edit=None):  # noqa: ANN001, ANN202
+        def look(self, tokens, edit=None):
             logits, trace = super().look(tokens, edit)
             T = tokens.shape[1]
             weights = torch.eye(T).roll(-1, dims=1).tril()

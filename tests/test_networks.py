@@ -93,7 +93,7 @@ def bias_of(linear: nn.Linear) -> torch.Tensor:
 def test_heads_that_are_split_and_merged_are_unchanged_and_a_bad_number_is_named() -> None:
     x = torch.randn(2, 5, 24)
     assert torch.equal(merge_heads(split_heads(x, 6)), x)
-    with pytest.raises(ValueError, match="width of 24 .* 5 heads"):
+    with pytest.raises(ValueError, match=r"width of 24 .* 5 heads"):
         split_heads(x, 5)
 
 
@@ -194,7 +194,7 @@ def test_too_many_tokens_are_refused_with_both_numbers() -> None:
     model = Decoder(DecoderConfig(**SMALL))
     cache = model.new_cache()
     model(TOKENS, cache=cache)
-    with pytest.raises(ValueError, match="33 tokens .* 32 positions"):
+    with pytest.raises(ValueError, match=r"33 tokens .* 32 positions"):
         model(torch.zeros(2, 13, dtype=torch.long), cache=cache)
 
 

@@ -97,10 +97,14 @@ def test_an_error_in_the_encoder_undoes_the_edit_with_its_text(filled):
     def broken(texts):
         raise RuntimeError("no encoder")
 
-    with pytest.raises(RuntimeError), store.writing(filled) as session:
-        topic = session.get(Topic, "alpha")
-        topic.text, topic.sha = "changed", "new"
-        index_topics(session, embed=broken)
+    def edit() -> None:
+        with store.writing(filled) as session:
+            topic = session.get(Topic, "alpha")
+            topic.text, topic.sha = "changed", "new"
+            index_topics(session, embed=broken)
+
+    with pytest.raises(RuntimeError):
+        edit()
     with store.reading(filled) as session:
         assert "in one sentence" in session.get(Topic, "alpha").text
     assert disagreements(filled) == []

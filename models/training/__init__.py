@@ -13,5 +13,6 @@ RECIPES = (  # in the order in which they need each other
     "toy_masked",
     "dates",
     "induction",
+    "reversal",
     "shapes",
 )

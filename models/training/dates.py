@@ -56,7 +56,7 @@ def make(report: Report) -> Made:
 def measure(model: EncoderDecoder, count: int = 1_000) -> dict[str, Any]:
     rng, tokenizer = Random(HELD_OUT_SEED), toy_dates.tokenizer()
     cases = [toy_dates.case(rng) for _ in range(count)]
-    sources, real, targets = encode(cases, tokenizer)
+    sources, real, _ = encode(cases, tokenizer)
     written = [tokenizer.decode(line) for line in model.answer(sources, START, STOP, real)[:, 1:].tolist()]
     scores = year_alignment(model, cases)
     best = int(scores.argmax())

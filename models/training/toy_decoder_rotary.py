@@ -1,15 +1,14 @@
-"""The rotary twin of the four-layer decoder: the same data, seed and steps, but positions are rotations of queries and keys."""
+"""The rotary twin of the four-layer decoder: the same data and shape, but positions are rotations of queries and keys; fewer steps do."""
 
 from typing import Any
 
 from models import checkpoints
 from models.decoder import Decoder, DecoderConfig
 from models.training.language import Report, circuit_figures, config_of, describe_data, skills, train_decoder
-from models.training.steps import Made
-from models.training.toy_decoder import RECIPE as RECIPE
-from models.training.toy_decoder import SEED as SEED
+from models.training.steps import Made, Recipe
 
-KIND, TOKENIZER = "decoder", "toy_tokenizer"
+KIND, TOKENIZER, SEED = "decoder", "toy_tokenizer", 1
+RECIPE = Recipe(steps=1_000, batch=24, muon_rate=0.03)
 
 data = describe_data
 config = config_of

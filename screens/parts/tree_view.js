@@ -37,6 +37,9 @@ class TreeView {
       return element("li", {}, mark, words);
     }));
     this.tell(-1);
+    const roots = this.nodes.filter((node) => node.parent < 0);
+    // A tall tree opens at its root, not at its topmost leaf.
+    if (roots.length === 1) requestAnimationFrame(() => { this.stage.scrollTop = roots[0].line * DOWN + HIGH / 2 - this.stage.clientHeight / 2; });
   }
 
   branches() {

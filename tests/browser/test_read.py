@@ -82,7 +82,7 @@ def test_a_note_shows_no_math_error_and_no_raw_markup(visitor, slug):
     # hidden answers count as well: read the text of everything, without what KaTeX keeps for screen readers and code
     text = page.evaluate("""() => {
         const copy = document.querySelector('[data-testid=stMain]').cloneNode(true);
-        copy.querySelectorAll('.katex, code, pre').forEach(node => node.remove());
+        copy.querySelectorAll('.katex, code, pre, script, style').forEach(node => node.remove());
         return copy.textContent;
     }""")
     assert not re.search(r"(?<![\w\\])\$[^\s\d]", text), "a raw dollar stands in the text"

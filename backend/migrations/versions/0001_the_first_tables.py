@@ -31,6 +31,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('card', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_card_block'), ['block'], unique=False)
+        batch_op.create_index('ix_card_orphaned', ['orphaned_at'], unique=False, sqlite_where=sa.text('orphaned_at IS NOT NULL'), postgresql_where=sa.text('orphaned_at IS NOT NULL'))
         batch_op.create_index(batch_op.f('ix_card_owner'), ['owner'], unique=False)
         batch_op.create_index(batch_op.f('ix_card_topic'), ['topic'], unique=False)
 
@@ -195,6 +196,20 @@ def upgrade() -> None:
     with op.batch_alter_table('event', schema=None) as batch_op:
         batch_op.create_index('ix_event_day', ['learner', 'day'], unique=False)
 
+    op.create_table('import_run',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('learner', sa.Integer(), nullable=False),
+    sa.Column('at', sa.BigInteger(), nullable=False),
+    sa.Column('name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('report', sa.JSON(), nullable=False),
+    sa.Column('made', sa.JSON(), nullable=False),
+    sa.Column('undone_at', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['learner'], ['learner.id'], ),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('import_run', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_import_run_learner'), ['learner'], unique=False)
+
     op.create_table('learner_card',
     sa.Column('learner', sa.Integer(), nullable=False),
     sa.Column('card', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -229,6 +244,27 @@ def upgrade() -> None:
         batch_op.create_index('ix_learner_card_misconception', ['learner'], unique=False, sqlite_where=sa.text('misconception'), postgresql_where=sa.text('misconception'))
         batch_op.create_index('ix_learner_card_queue', ['learner', 'suspended', 'state', 'due_day'], unique=False)
         batch_op.create_index('ix_learner_card_topic', ['learner', 'suspended', 'state', 'topic', 'due_day', 'buried_day'], unique=False)
+
+    op.create_table('media',
+    sa.Column('learner', sa.Integer(), nullable=False),
+    sa.Column('name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('sha', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('data', sa.LargeBinary(), nullable=False),
+    sa.ForeignKeyConstraint(['learner'], ['learner.id'], ),
+    sa.PrimaryKeyConstraint('learner', 'name')
+    )
+    with op.batch_alter_table('media', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_media_sha'), ['sha'], unique=False)
+
+    op.create_table('origin',
+    sa.Column('card', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('learner', sa.Integer(), nullable=False),
+    sa.Column('data', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['learner'], ['learner.id'], ),
+    sa.PrimaryKeyConstraint('card')
+    )
+    with op.batch_alter_table('origin', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_origin_learner'), ['learner'], unique=False)
 
     op.create_table('overlay',
     sa.Column('learner', sa.Integer(), nullable=False),
@@ -333,6 +369,14 @@ def downgrade() -> None:
 
     op.drop_table('prediction')
     op.drop_table('overlay')
+    with op.batch_alter_table('origin', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_origin_learner'))
+
+    op.drop_table('origin')
+    with op.batch_alter_table('media', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_media_sha'))
+
+    op.drop_table('media')
     with op.batch_alter_table('learner_card', schema=None) as batch_op:
         batch_op.drop_index('ix_learner_card_topic')
         batch_op.drop_index('ix_learner_card_queue')
@@ -344,6 +388,10 @@ def downgrade() -> None:
         batch_op.drop_index('ix_learner_card_buried', sqlite_where=sa.text('buried_day > 0'), postgresql_where=sa.text('buried_day > 0'))
 
     op.drop_table('learner_card')
+    with op.batch_alter_table('import_run', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_import_run_learner'))
+
+    op.drop_table('import_run')
     with op.batch_alter_table('event', schema=None) as batch_op:
         batch_op.drop_index('ix_event_day')
 
@@ -378,6 +426,7 @@ def downgrade() -> None:
     with op.batch_alter_table('card', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_card_topic'))
         batch_op.drop_index(batch_op.f('ix_card_owner'))
+        batch_op.drop_index('ix_card_orphaned', sqlite_where=sa.text('orphaned_at IS NOT NULL'), postgresql_where=sa.text('orphaned_at IS NOT NULL'))
         batch_op.drop_index(batch_op.f('ix_card_block'))
 
     op.drop_table('card')

@@ -45,7 +45,7 @@ THUMBNAIL = """<svg viewBox="0 0 160 90" fill="none" stroke="currentColor" strok
 
 SLUG = "beam-search-tree"
 WORLDS = {"grammar": "the tiny grammar", "decoder": "the decoder"}
-END = "⏹"
+END = "■"
 GRAMMAR: Mapping[str, Mapping[str, float]] = {
     "": {"red": 0.43, "big": 0.33, END: 0.16, "old": 0.08},
     "red": {"cup": 0.34, "car": 0.33, "kite": 0.33},
@@ -176,7 +176,7 @@ def figures(result: Result) -> dict[str, Any]:
         "The pool of finished sequences": _pool(result),
         "How much is kept and how much is not": _counters(result),
         "What a wider beam finds": _by_width(result),
-        "Who wins at which length penalty": _by_penalty(result),
+        "The best of each length, at every penalty": _by_penalty(result),
     }
 
 
@@ -224,43 +224,47 @@ def _counters(result: Result) -> go.Figure:
     live = [min(width, vocabulary)] * len(reach)
     scored = [vocabulary * (1 + width * (step - 1)) for step in reach]
     series = {
-        "live at any time: B": live,
+        "live: B": live,
         "scored so far": scored,
-        "unpruned branching: B^L": [float(width) ** step for step in reach],
-        "every sequence: V^L": [float(vocabulary) ** step for step in reach],
+        "B^L unpruned": [float(width) ** step for step in reach],
+        "V^L in all": [float(vocabulary) ** step for step in reach],
     }
-    tops = max(series["every sequence: V^L"][-1], 10)
-    return lines(reach, series, x_axis=axis("steps L"), y_axis=axis("how many", log=True, span=(0.7, tops * 3)), strong="live at any time: B", order=list(series))
+    tops = max(series["V^L in all"][-1], 10)
+    return lines(reach, series, x_axis=axis("steps L"), y_axis=axis("how many", log=True, span=(0.7, tops * 3)), strong="live: B", order=list(series))
 
 
 def _by_width(result: Result) -> go.Figure:
     best = {at: search.best for at, search in result.others.items()}
     series = {
-        "final score of the answer": [best[at].final(result.alpha) for at in WIDTHS],
-        "its log probability": [best[at].score for at in WIDTHS],
+        "final score": [best[at].final(result.alpha) for at in WIDTHS],
+        "log probability": [best[at].score for at in WIDTHS],
     }
     across = []
     if result.everything:
         across = [(result.everything[0].final(result.alpha), f"the best of all {len(result.everything)} sequences")]
-    return lines(WIDTHS, series, x_axis=axis("beam size B"), y_axis=axis("score, higher is better"), across=across, upright=[(result.width, "")])
+    y = axis("score, higher is better", span=(1.1 * min(min(line) for line in series.values()), 0))
+    return lines(WIDTHS, series, x_axis=axis("beam size B"), y_axis=y, across=across, upright=[(result.width, "")], legend=_legend(0.48))
 
 
 ALPHAS = tuple(round(0.1 * step, 1) for step in range(21))
 
 
 def _by_penalty(result: Result) -> go.Figure:
-    """The sequences of the pool as they stand; another penalty could also have changed who got there."""
+    """Of the grammar among all sequences; of the decoder among those that some beam has found."""
+    found = result.everything or [*result.search.finished, *(search.best for search in result.others.values())]
     series = {}
-    for hypothesis in _different(result.search.finished)[:5]:
-        text = result.text(hypothesis)
-        name = f"{len(hypothesis.tokens)} tokens: {text if len(text) < 28 else text[:27] + '…'}"
-        series[name] = [hypothesis.final(alpha) for alpha in ALPHAS]
-    return lines(ALPHAS, series, x_axis=axis("length penalty α"), y_axis=axis("final score"), markers=False, upright=[(result.alpha, "")])
+    for length in sorted({len(hypothesis.tokens) for hypothesis in found})[:6]:
+        best = max((h for h in found if len(h.tokens) == length), key=lambda h: h.score)
+        text = result.text(best)
+        series[f"{length} tokens: {text if len(text) < 26 else text[:25] + '…'}"] = [best.final(alpha) for alpha in ALPHAS]
+    return lines(
+        ALPHAS, series, x_axis=axis("length penalty α"), y_axis=axis("final score"), markers=False, upright=[(result.alpha, "")], legend=_legend(0.9), height=400
+    )
 
 
-def _different(finished: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """Groups may find the same sequence."""
-    return list({hypothesis.tokens: hypothesis for hypothesis in reversed(finished)}.values())[::-1]
+def _legend(share: float) -> dict[str, Any]:
+    """Names of several words need room: a share of the picture's width for each."""
+    return {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "entrywidth": share, "entrywidthmode": "fraction", "font": {"size": 11}}
 
 
 def facts(result: Result) -> dict[str, float]:
@@ -353,16 +357,17 @@ TRY = [
         tempting={0: "Its mean is its only factor, and a bad one.", 2: "Short helps only where the sum counts."},
     ),
     Experiment(
-        title="Four hypotheses, one idea",
-        settings={"width": 4, "groups": 4, "diversity": 3.0},
-        ask="Plain beams often differ in one late word. With four groups and a price of 3 for every token an earlier group took, how do the first words look?",
-        options=("All groups begin with “red”", "Four different first words", "Two begin with red, two with big"),
+        title="Three hypotheses, one idea",
+        settings={"width": 3, "groups": 3, "diversity": 3.0},
+        ask="A plain beam of 3 ends with “big dog runs home”, “big dog runs away” and one other. Now three groups, and a price of 3 for every token that an earlier "
+        "group took. How do the first words look?",
+        options=("All three begin with “big”", "Three different ones, and one of them is the end", "One “big” and two “red”"),
         right=1,
-        why="A price of 3 in log probability is a factor of $e^3\\approx20$. The second group finds “red” taken and begins with “big”, the third with the end, "
-        "the fourth with “old”, the least likely of all. Diversity is bought with probability.",
-        look="First picture: four branches leave the root, one per group.",
-        holds=lambda result: len({h.tokens[0] for h in result.search.finished}) == 4,
-        tempting={0: "That is a price of zero: four groups with the same beam.", 2: "Two groups may agree only when nothing else is cheaper."},
+        why="A price of 3 in log probability is a factor of $e^3\\approx20$. The first group takes “red”, the second finds it taken and begins with “big”, the third "
+        "is left with the end. The final scores are counted without the price. On the decoder the effect is plainer still: a plain beam of 4 changes one late word.",
+        look="First picture: three branches leave the root, one per group. Then choose the decoder, B = 4, and compare one group with four.",
+        holds=lambda result: len({h.tokens[0] for h in result.search.finished}) == 3 > len({h.tokens[0] for h in result.others[3].finished}),
+        tempting={0: "That is the plain beam, or a price of zero.", 2: "The third group pays for both words."},
     ),
 ]
 

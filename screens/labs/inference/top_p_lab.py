@@ -57,7 +57,7 @@ MOST_FORCED = 16  # tokens of the path
 AHEAD = 7  # tokens per drawn continuation
 BRANCHES = 4
 CONTEXT = 96  # tokens of the text that are read: 128 positions less what comes after
-SHOWN = 10
+SHOWN = 20
 ALLOWED, RULED_OUT = 24, 12  # tokens offered to be forced
 SAMPLES = {
     "Open": "When Ada and Tom went to the",
@@ -117,10 +117,12 @@ def compute(
     min_p: Annotated[float, Stops(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, label="Min-p", help="Share of the largest probability; 0 keeps all.")] = 0.0,
     typical: Annotated[float, Slider(0.1, 1.0, 0.1, label="Typical", help="Mass of the tokens nearest to the expected surprise; 1 keeps all.")] = 1.0,
     penalty: Annotated[float, Slider(1.0, 2.0, 0.1, label="Repetition penalty", help="Pushes down what the text already has; 1 leaves it.")] = 1.0,
-    order: Annotated[str, Text(label="Order of the steps", limit=80, samples=ORDERS, help="Names of steps; clicking one in the chain moves it.")] = ORDERS[
-        "Usual"
-    ],
-    path: Annotated[str, Text(label="Tokens chosen after the text", limit=100, help="Token numbers. Clicks fill this in; empty it to start again.")] = "",
+    order: Annotated[
+        str, Text(label="Order of the steps", limit=80, samples=ORDERS, help="Names of steps; clicking one in the chain moves it.")
+    ] = ORDERS["Usual"],
+    path: Annotated[
+        str, Text(label="Tokens chosen after the text", limit=100, help="Token numbers. Clicks fill this in; empty it to start again.")
+    ] = "",
     draws: Annotated[int, Stops(10, 30, 100, 300, 1000, 3000, label="Draws")] = 300,
     seed: Annotated[int, Seed(label="Random draw")] = 0,
 ) -> Result:
@@ -186,7 +188,7 @@ def _branches(tokens: list[int], steps: Sequence[Step], seed: int) -> list[Branc
     """BRANCHES continuations drawn side by side, each with its own seed: the tokens are a batch of equal texts at first."""
     model = checkpoints.load("toy_decoder").model
     u = torch.stack([torch.rand(AHEAD, generator=torch.Generator().manual_seed(seed + at)) for at in range(BRANCHES)])
-    z_all, seen_all = _read(tuple(tokens))
+    _, seen_all = _read(tuple(tokens))
     seen = seen_all[-1].repeat(BRANCHES, 1)
     branches = [Branch([], [], []) for _ in range(BRANCHES)]
     cache = model.new_cache()
@@ -214,9 +216,9 @@ def figures(result: Result) -> dict[str, Any]:
         "The next token (click one to force it)": _candidates(result),
         "The chain of steps (click one to move it earlier)": _chain(result),
         "The distribution before and after each step": _before_and_after(result),
+        "Four ways on (click a token to go there)": _tree(result),
         "Sorted and summed: where the nucleus ends": _cumulative(result),
         "The draw against its probabilities": _drawn(result),
-        "Four ways on (click a token to go there)": _tree(result),
     }
 
 
@@ -350,7 +352,7 @@ def _before_and_after(result: Result) -> Swept:
         frames=np.array([[_with_others(before, likeliest), _with_others(after, likeliest)] for before, after in pairs]),
         kind="bars",
         series=("before", "after"),
-        x=_labels(result),
+        x=[*(_word(token) for token in likeliest.tolist()), "others"],
         x_title="token, the model's likeliest first",
         y_title="probability",
         says=sentences,
@@ -364,13 +366,15 @@ def _cumulative(result: Result) -> Any:
     temperature = next((step.setting for step in result.steps if step.name == "temperature"), 1.0)
     series = {"the model": sums}
     if temperature != 1:
-        series[f"at temperature {numeral(temperature)}"] = probabilities(rescale(result.logits[0], temperature)).sort(descending=True).values.cumsum(-1)
+        series[f"at temperature {numeral(temperature)}"] = (
+            probabilities(rescale(result.logits[0], temperature)).sort(descending=True).values.cumsum(-1)
+        )
     top_p = next((step.setting for step in result.steps if step.name == "top-p"), 1.0)
     ranks = sorted({*range(1, 65), *np.geomspace(64, VOCABULARY, 40).astype(int).tolist()})
     return lines(
         ranks,
         {name: values[torch.tensor(ranks) - 1] for name, values in series.items()},
-        x_axis=axis("tokens, likeliest first", log=True, ticks={n: str(n) for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)}),
+        x_axis=axis("tokens, likeliest first", log=True, ticks={n: str(n) for n in (1, 10, 100, 1000)}),
         y_axis=axis("share held together", span=(0, 1.08)),
         markers=False,
         across=[(top_p, f"p = {numeral(top_p)}")],
@@ -442,7 +446,11 @@ TRY = [
         settings={"text": "list: lamp river stone key lamp river stone"},
         ask="A list of words comes, then the same list again. Top-p stays at 0.9. How many tokens are allowed where the *second* “stone” stands, "
         "against the place of the first?",
-        options=("About the same: p did not change", "About a hundred the first time, one or two the second", "More the second time: any word may follow"),
+        options=(
+            "About the same: p did not change",
+            "About a hundred the first time, one or two the second",
+            "More the second time: any word may follow",
+        ),
         right=1,
         why="Top-p fixes a share of the probability, not a count. The first time any of a hundred words may come and 0.9 needs most of them; the second time the "
         "decoder has seen what follows “river”, puts nearly everything on one token, and that token alone passes 0.9.",
@@ -471,7 +479,7 @@ TRY = [
         right=1,
         why="Min-p compares with the likeliest token, so the long tail of small probabilities cannot add up against it: it asks each token alone. The four verbs are "
         "close to the top at any temperature; the tail is far below a tenth of it. Whether texts get better for it is another question: a re-analysis did not find so.",
-        look="In the fifth picture the hot curve crosses 0.9 far to the right, while the upright line of what is left stands near the left edge.",
+        look="Where the sums are drawn, the hot curve crosses 0.9 far to the right, while the upright line of what is left stands near the left edge.",
         holds=lambda result: 2 <= result.alive <= 12 and _alive_with(result, [Step("temperature", 2.5), Step("top-p", 0.9)]) > 100,
         tempting={0: "Flat in the tail, but the tail lies a factor of ten and more below the top.", 2: "It keeps all that reach a tenth of the top."},
     ),
@@ -496,7 +504,7 @@ TRY = [
         right=1,
         why="The decoder conditions on whatever stands there; it does not know who chose it. After the end of a text comes the start of one: “list”, “sums”, “The”, “When”. "
         "One unlikely token is enough to leave the track, which is why the tail is cut at all.",
-        look="The tree at the bottom: four ways on, all of them first words. Rewind with a click on the text.",
+        look="The tree: four ways on, all of them first words. Rewind with a click on the text.",
         holds=lambda result: result.shares[-1] == 0 and all(_show(branch.tokens[0])[:1] != " " for branch in result.branches),
         tempting={0: "Nothing pulls a text back: each step reads what is there.", 2: "The beginnings of texts are well known to it."},
     ),
@@ -585,7 +593,11 @@ def ask_nucleus_share(rng: random.Random) -> Question:
         at = rng.randrange(count)
         right = probabilities(keep_nucleus(z, top_p))[at].item()
         mistakes = [
-            Mistake("stopped-before-crossing", shares[at] / sum(shares[: count - 1]), "This leaves out the token that crosses $p$; it belongs to the nucleus."),
+            Mistake(
+                "stopped-before-crossing",
+                shares[at] / sum(shares[: count - 1]),
+                "This leaves out the token that crosses $p$; it belongs to the nucleus.",
+            ),
             Mistake("one-too-many", shares[at] / sum(shares[: count + 1]), "This keeps one token more; the sum had already reached $p$."),
             Mistake("not-renormalised", shares[at], "This is the probability before the cut; what is left must sum to 1."),
             Mistake("divided-by-p", shares[at] / top_p, "This divides by $p$; the kept tokens together hold more than $p$."),
@@ -636,7 +648,9 @@ def ask_how_many(rng: random.Random) -> Question:
         mistakes = [
             Mistake("stopped-before-crossing", right - 1, "One too few: the token that crosses the line, or just passes it, is kept."),
             Mistake("one-too-many", right + 1, "One too many: the line was reached before."),
-            Mistake("the-other-rule", by_share if rule == "top-p" else by_mass, f"This is what {'min-p' if rule == 'top-p' else 'top-p'} would leave."),
+            Mistake(
+                "the-other-rule", by_share if rule == "top-p" else by_mass, f"This is what {'min-p' if rule == 'top-p' else 'top-p'} would leave."
+            ),
             Mistake("absolute-threshold", absolute, f"This counts tokens with at least {numeral(setting)} themselves."),
             Mistake("all", 6, "Something is always cut where the line lies below the whole."),
         ]
@@ -688,10 +702,18 @@ def ask_penalised(rng: random.Random) -> Question:
         turned = logits[at] / penalty if logits[at] < 0 else logits[at] * penalty
         mistakes = [
             Mistake("wrong-way", with_logit(turned), "This moves the logit up: a positive one is divided, a negative one multiplied."),
-            Mistake("subtracted", with_logit(logits[at] - penalty), "This subtracts the penalty (that is a presence penalty); this one divides or multiplies."),
+            Mistake(
+                "subtracted",
+                with_logit(logits[at] - penalty),
+                "This subtracts the penalty (that is a presence penalty); this one divides or multiplies.",
+            ),
             Mistake("no-penalty", probabilities(z)[at].item(), "This is the probability without the penalty."),
             Mistake("divided-the-probability", probabilities(z)[at].item() / penalty, "The penalty acts on the logit, before the softmax."),
-            Mistake("all-tokens", probabilities(penalise(z, torch.ones(3, dtype=torch.bool), penalty))[at].item(), "Only tokens already in the text are touched."),
+            Mistake(
+                "all-tokens",
+                probabilities(penalise(z, torch.ones(3, dtype=torch.bool), penalty))[at].item(),
+                "Only tokens already in the text are touched.",
+            ),
         ]
         options = number_options(rng, right, "Positive logits are divided, negative ones multiplied; then the softmax.", mistakes)
         if options:
