@@ -29,7 +29,7 @@ CARD_FROM = 0.56  # how near a card's question must be for its answer to be give
 SAME_BREATH = 0.86  # a further sentence counts this share of the best one's score, or is left out
 FOLLOW_UP = 2.5  # what the topic of the question before is worth to one that leans on it
 RANKED = 20
-LIKING = {"number": -0.2, "choice": -0.14, "order": -0.1, "match": -0.1, "gap": -0.05, "term": -0.05}  # by form of card
+LIKING = {"number": -0.17, "choice": -0.14, "order": -0.1, "match": -0.1, "gap": -0.05, "term": -0.05}  # by form of card
 
 _COMPARES = re.compile(r"\b(?:vs\.?|versus|against|compared?|difference|differ|better|worse|or)\b|区别|比较|对比|还是|不同|差异", re.IGNORECASE)
 _LEANS = re.compile(
@@ -234,7 +234,7 @@ def _candidates(session: Session, index: Index, found: Found, topics: Sequence[s
     forms = dict(session.exec(select(Card.block, Card.form).where(col(Card.block).in_(blocks))).all()) if blocks else {}
     found_rows = []
     for passage in passages:
-        near = 0.75 * cosine.get(passage.id, 0.3) + 0.25 * share_of(passage.words, found.weight, total)
+        near = 0.65 * cosine.get(passage.id, 0.3) + 0.35 * share_of(passage.words, found.weight, total)
         found_rows.append(_Candidate(passage, near + _liking(passage, forms.get(passage.card, "")) - 0.03 * order[passage.topic]))
     best: dict[tuple[int, int, str], _Candidate] = {}
     for candidate in found_rows:

@@ -34,6 +34,7 @@ from backend.memory import day_begins, replay, study_days, whole_interval
 from backend.notes import Note, read_note, slugify
 from backend.questions import from_dict, to_dict
 from backend.replay import put_back, read_log, states_of
+from backend.search_index import index_topics
 from backend.settings import Settings, read_settings
 from backend.statements import Statement
 from backend.sync import COMPUTED, _sha, card_row
@@ -111,7 +112,8 @@ def plan_import(session: Session, *, learner: int, records: Records) -> Plan:
     here = _settle_names(session, learner, records)
     changes = [*_topic_changes(session, here), *_card_changes(session, learner, here), *_media_changes(session, learner, here)]
     known = dict(session.exec(select(LearnerCard.card, LearnerCard.state).where(LearnerCard.learner == learner)).all())
-    fresh = {each.card for each in [*here.memories, *here.reviews] if not known.get(each.card)}
+    told = [memory.card for memory in here.memories] + [each.card for each in here.reviews]
+    fresh = {card for card in told if not known.get(card)}
     return Plan(here, changes, _filled(session, here.gaps), len(fresh), sum(each.card in fresh for each in here.reviews))
 
 
@@ -372,6 +374,7 @@ class _Doing:
             self.report.notices.append(f"{kept} cards have a memory of their own here and keep it")
 
     def close(self, name: str) -> Report:
+        index_topics(self.session)
         told = {key: value for key, value in self.report.__dict__.items() if key not in ("run", "notices")}
         told["notices"] = self.report.notices[:200]
         run = ImportRun(learner=self.learner, at=self.at, name=name, report=told, made=dict(self.made))
@@ -387,13 +390,16 @@ def _expected_outside(mistake: Mistake) -> bool:
 
 
 def write_sections(session: Session, slug: str, note: Note | None) -> None:
-    session.exec(delete(Section).where(col(Section.topic) == slug))  # type: ignore[call-overload]
+    stored = {section.anchor: section for section in session.exec(select(Section).where(Section.topic == slug))}
     for position, section in enumerate(note.sections if note else ()):
-        heading = " > ".join(section.path)
-        session.add(Section(
-            topic=slug, anchor=section.anchor, position=position, heading=heading, markdown=section.markdown, plain=section.plain,
-            start=section.start, end=section.end, sha=_sha(f"{heading}\n{section.plain}"),
-        ))  # fmt: skip
+        row = stored.pop(section.anchor, None) or Section(
+            topic=slug, anchor=section.anchor, position=0, heading="", markdown="", plain="", start=0, end=0, sha=""
+        )
+        row.position, row.heading, row.markdown, row.plain = position, " > ".join(section.path), section.markdown, section.plain
+        row.start, row.end, row.sha = section.start, section.end, _sha(f"{row.heading}\n{section.plain}")
+        session.add(row)
+    for row in stored.values():
+        session.delete(row)
     session.flush()
 
 
@@ -562,6 +568,7 @@ def undo_import(session: Session, *, learner: int, run: int, at: int) -> str:
     session.flush()
     session.exec(delete(Setting).where(col(Setting.learner) == learner, col(Setting.name) == "content"))  # type: ignore[call-overload]
     review.follow_content(session, learner=learner, at=at)
+    index_topics(session)
     stayed = f"; {len(learned)} cards that you have learned since are put aside with their history" if learned else ""
     return f"Taken back: {len(gone)} cards and {len(made['topics'])} topics are gone, {len(made['cards_before'])} cards are as before{stayed}."
 

@@ -32,6 +32,7 @@ WEIGHTS = {"choice": 6, "number": 4, "computed": 4, "prose": 3, "gap": 2, "order
 LEVEL_OF_FORM = {"choice": 1, "match": 1, "error": 1, "gap": 2, "term": 2, "order": 2, "number": 3, "prose": 3, "computed": 3}
 MEETING = 0.35  # the chance that a card's most confusable neighbour comes along
 NEIGHBOURS = 24  # cards near one that are looked at for options
+LOOKED_AT = 60  # corrections that are looked at for the other options of an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +269,7 @@ def _erratum(each: Drawn, stock: Stock) -> Posed:
     others = [(topic, other) for topic, wrong in stock.errata.items() for other in wrong if other is not erratum and stands_alone(other["right"])]
     random.Random(each.seed).shuffle(others)
     others.sort(key=lambda found: (found[0] != item.topic, stock.tracks[found[0]] != item.track))  # the same subject first: it should be a choice
-    asked = spot_the_error(erratum, [other for _, other in others[:18]], seed=each.seed)
+    asked = spot_the_error(erratum, [other for _, other in others[:LOOKED_AT]], seed=each.seed)
     if asked is None:
         asked = Question(Form.PROSE, f"A note says: “{erratum['said']}” What is wrong with it?", answer=erratum["right"])
     return Posed(item.id, "erratum", item.topic, item.section, asked.form.value, each.seed, asked)

@@ -75,16 +75,16 @@ def nearest_possible(setup: Setup, stock: Stock) -> tuple[Setup, list[str]]:
         if found >= min(FEWEST, setup.count) or (wider.scope == "all" and not wider.forms and not wider.level):
             setup_changed = _what_changed(setup, wider)
             if setup_changed:
-                said.append(f"Only {_counted(draw_pool_size(stock, setup))} fit this set-up, so {setup_changed}.")
+                said.append(f"{_counted(draw_pool_size(stock, setup))} for this set-up, so {setup_changed}.")
             if 0 < found < wider.count:
-                said.append(f"There are {_counted(found)} here, not {wider.count}: the quiz has {found}.")
+                said.append(f"{_counted(found)} here, not {wider.count}: the quiz has {found}.")
                 wider = replace(wider, count=found)
             return wider, said
     return setup, said
 
 
 def _counted(count: int) -> str:
-    return "1 question" if count == 1 else f"{count} questions" if count else "no questions"
+    return "There is only 1 question" if count == 1 else f"There are only {count} questions" if count else "There is no question"
 
 
 def _next_wider(setup: Setup, stock: Stock) -> Setup:

@@ -64,7 +64,7 @@ def spot_the_error(erratum: Mapping[str, str], others: Sequence[Mapping[str, str
 def honest_options(key: Option, candidates: Sequence[Candidate], *, seed: int) -> tuple[Option, ...] | None:
     """The key and three candidates, so chosen that neither its length nor its likeness to the others tells which it is."""
     rng = random.Random(seed)
-    usable = _different(key, candidates)[:AT_MOST]
+    usable = _of_both_lengths(key, _different(key, candidates))
     if len(usable) < OPTIONS - 1:
         return None
     wanted_length, wanted_centre = rng.randrange(OPTIONS), rng.randrange(OPTIONS)
@@ -82,6 +82,15 @@ def honest_options(key: Option, candidates: Sequence[Candidate], *, seed: int) -
     chosen = [usable[at - 1] for at in min(trios, key=miss)]
     options = [key, *(Option(each.text, why=each.why) for each in chosen)]
     return tuple(rng.sample(options, OPTIONS))
+
+
+def _of_both_lengths(key: Option, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The first few, half of them shorter than the key where there are such: else its length would give it away."""
+    shorter = [each for each in candidates if len(each.text) < len(key.text)]
+    longer = [each for each in candidates if len(each.text) >= len(key.text)]
+    half = (AT_MOST + 1) // 2
+    taken = shorter[: max(half, AT_MOST - len(longer))]
+    return taken + longer[: AT_MOST - len(taken)]
 
 
 def _place(values: Sequence[float]) -> float:

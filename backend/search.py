@@ -25,7 +25,7 @@ from sqlmodel import Session, col, select
 
 from backend.passages import ANSWER, KINDS, SECTION
 from backend.query import Lexicon, Query, all_words, content_words, is_common, name_key, read_query
-from backend.search_index import MODEL, Embed, count_pending, read_vectors
+from backend.search_index import MODEL, Embed, read_vectors
 from backend.tables import Passage, Topic, Vector
 
 Floats = NDArray[np.float32]
@@ -41,6 +41,7 @@ FEATURES = (
 )  # fmt: skip
 LEXICAL_HITS = 120
 BROAD = 4
+NEAREST = 400  # rows that can count towards it
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Index:
     topic_of: NDArray[np.int32]
     matrix: Floats
     kinds: Mapping[str, slice]
+    runs: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int32]]]  # of each kind: where each topic's rows begin, and which topic it is
     waiting: int = 0  # passages whose words have no vector yet, of
     wanting: int = 0  # those that want one
     problems: tuple[str, ...] = ()  # vectors that cannot be read, in words
@@ -114,30 +116,62 @@ def current_stamp(session: Session) -> tuple[int, ...]:
 def fresh(session: Session, index: Index | None = None) -> Index:
     """The index as the database has it now; the one at hand when nothing changed."""
     stamp = current_stamp(session)
-    return index if index is not None and index.stamp == stamp else load_index(session, stamp)
+    return index if index is not None and index.stamp == stamp else load_index(session, stamp, index)
 
 
-def load_index(session: Session, stamp: tuple[int, ...] | None = None) -> Index:
+def load_index(session: Session, stamp: tuple[int, ...] | None = None, old: Index | None = None) -> Index:
+    """Read the index from the database. Of an older one every vector that still counts is taken over: an edit costs little."""
     stamp = stamp or current_stamp(session)
     known = session.exec(select(Topic.slug, Topic.title, Topic.aliases).order_by(col(Topic.owner).is_not(None), col(Topic.position))).all()
     topics = tuple(slug for slug, _, _ in known)
     number = {slug: at for at, slug in enumerate(topics)}
-    query = select(Passage.id, Passage.topic, Passage.kind, Vector.numbers).join(Vector, (col(Vector.sha) == Passage.sha) & (col(Vector.model) == MODEL))
-    rows = [row for row in session.exec(query).all() if row[1] in number]
-    matrix, sound = read_vectors([row[3] for row in rows])
-    broken = len(rows) - int(sound.sum())
-    problems = (f"{broken} stored vectors cannot be read and are left out; python -m backend sync makes them again",) if broken else ()
+    joined = select(Passage.id, Passage.topic, Passage.kind).join(Vector, (col(Vector.sha) == Passage.sha) & (col(Vector.model) == MODEL))
+    rows = [row for row in session.exec(joined).all() if row[1] in number]
     ids = np.array([row[0] for row in rows], dtype=np.int64)
     topic_of = np.array([number[row[1]] for row in rows], dtype=np.int32)
     kind_of = np.array([KINDS.index(row[2]) for row in rows], dtype=np.int8)
+    matrix, sound = _vectors(session, ids, old)
+    broken = len(rows) - int(sound.sum())
     order = np.lexsort((topic_of, kind_of))
     order = order[sound[order]]
     kinds = {kind: slice(*map(int, np.searchsorted(kind_of[order], [at, at + 1]))) for at, kind in enumerate(KINDS)}
-    lexicon = _lexicon(session, known)
-    return Index(stamp, topics, {slug: title for slug, title, _ in known}, lexicon, ids[order], topic_of[order], matrix[order], kinds, *count_pending(session), problems)
+    wanting = session.exec(select(func.count(col(Passage.id))).where(Passage.sha != "")).one()
+    return Index(
+        stamp=stamp, topics=topics, titles={slug: title for slug, title, _ in known}, lexicon=_lexicon(session, known, old),
+        ids=ids[order], topic_of=topic_of[order], matrix=matrix[order], kinds=kinds, runs=_runs(topic_of[order], kinds),
+        waiting=wanting - len(rows), wanting=wanting,
+        problems=(f"{broken} stored vectors cannot be read and are left out; python -m backend sync makes them again",) if broken else (),
+    )  # fmt: skip
 
 
-def _lexicon(session: Session, known: Iterable[tuple[str, str, Sequence[str]]]) -> Lexicon:
+def _vectors(session: Session, ids: NDArray[np.int64], old: Index | None) -> tuple[Floats, NDArray[np.bool_]]:
+    """The vector of every passage, from the older index where it has it, and which of them are whole."""
+    numbers = select(Passage.id, Vector.numbers).join(Vector, (col(Vector.sha) == Passage.sha) & (col(Vector.model) == MODEL))
+    if old is None or not len(old.ids):
+        stored = dict(session.exec(numbers).all())
+        return read_vectors([stored[number] for number in ids.tolist()])
+    by_id = np.argsort(old.ids)
+    place = np.minimum(np.searchsorted(old.ids, ids, sorter=by_id), len(old.ids) - 1)
+    kept = old.ids[by_id[place]] == ids
+    matrix, sound = old.matrix[by_id[place]], kept.copy()
+    new = ids[~kept].tolist()
+    stored = {}
+    for start in range(0, len(new), 500):
+        stored |= dict(session.exec(numbers.where(col(Passage.id).in_(new[start : start + 500]))).all())
+    matrix[~kept], sound[~kept] = read_vectors([stored[number] for number in new])
+    return matrix, sound
+
+
+def _runs(topic_of: NDArray[np.int32], kinds: Mapping[str, slice]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int32]]]:
+    runs = {}
+    for kind, rows in kinds.items():
+        topics = topic_of[rows]
+        starts = np.flatnonzero(np.diff(topics, prepend=-1))
+        runs[kind] = (starts, topics[starts])
+    return runs
+
+
+def _lexicon(session: Session, known: Iterable[tuple[str, str, Sequence[str]]], old: Index | None) -> Lexicon:
     names: dict[str, list[str]] = {}
     chinese: dict[str, str] = {}
     for slug, title, aliases in known:
@@ -149,9 +183,11 @@ def _lexicon(session: Session, known: Iterable[tuple[str, str, Sequence[str]]]) 
         for alias in aliases:
             if not alias.isascii():
                 chinese.setdefault(name_key(alias), latin)
-    vocabulary: set[str] = set()
+    vocabulary: set[str] = set(old.lexicon.vocabulary) if old else set()  # a word that left the notes may stay until the next start
+    since = old.stamp[0] if old else 0
+    written = "SELECT names, headings, questions, body FROM topic_words WHERE topic IN (SELECT topic FROM passage WHERE id > ?)"
     try:
-        for texts in session.connection().exec_driver_sql("SELECT names, headings, questions, body FROM topic_words"):
+        for texts in session.connection().exec_driver_sql(written, (since,)):
             for words in texts:
                 vocabulary.update(all_words(words))
     except OperationalError:  # nothing was indexed yet
@@ -198,18 +234,21 @@ def _dense_features(features: Floats, index: Index, similar: Floats) -> None:
     if not len(similar):
         return
     for column, kind in enumerate(KINDS):
-        rows = index.kinds[kind]
-        if rows.stop > rows.start:
-            np.maximum.at(features[:, column], index.topic_of[rows], similar[rows])
-    best = np.argsort(-similar)[:400]
-    counts = np.zeros(len(index.topics), dtype=np.int32)
-    sums = np.zeros(len(index.topics), dtype=np.float32)
-    for row in best:
-        topic = index.topic_of[row]
-        if counts[topic] < BROAD:
-            counts[topic] += 1
-            sums[topic] += similar[row]
-    features[:, 5] = sums / BROAD
+        starts, topics = index.runs[kind]
+        if len(starts):
+            features[topics, column] = np.maximum.reduceat(similar[index.kinds[kind]], starts)
+    best = _largest(similar, NEAREST)
+    numbers = index.topic_of[best]
+    grouped = np.argsort(numbers, kind="stable")  # within a topic the order of `best` stays: nearest first
+    place = np.arange(len(best)) - np.searchsorted(numbers[grouped], numbers[grouped])
+    kept = grouped[place < BROAD]
+    features[:, 5] = np.bincount(numbers[kept], weights=similar[best[kept]], minlength=len(features)) / BROAD
+
+
+def _largest(values: Floats, count: int) -> NDArray[np.int64]:
+    """The indices of the largest values, the largest first."""
+    some = np.argpartition(-values, count)[:count] if len(values) > count else np.arange(len(values))
+    return some[np.argsort(-values[some], kind="stable")]
 
 
 def _quoted(terms: Iterable[str]) -> str:
@@ -294,7 +333,7 @@ def best_passages(session: Session, index: Index, found: Found, *, count: int = 
     if len(found.similar):
         for kind in (SECTION, ANSWER):
             rows = index.kinds[kind]
-            best = np.argsort(-found.similar[rows])[: 5 * count] + rows.start
+            best = _largest(found.similar[rows], 5 * count) + rows.start
             for row in best:
                 scores[int(index.ids[row])] = float(found.similar[row])
     for number, score in found.lexical.items():

@@ -90,7 +90,7 @@ def index_topics(session: Session, notes: Mapping[str, Note] | None = None, *, e
         session.add(Indexed(topic=slug, sha=wanted[slug]))
     session.flush()
     if embed is not None and changed:
-        _store_vectors(session, embed, _pending(session))
+        _store_vectors(session, embed, _pending(session, topics=changed))
     return changed
 
 
@@ -167,9 +167,11 @@ def _without_vector() -> ColumnElement[bool]:
     return (col(Passage.sha) != "") & ~has_one
 
 
-def _pending(session: Session, limit: int | None = None) -> dict[str, str]:
+def _pending(session: Session, limit: int | None = None, topics: Sequence[str] | None = None) -> dict[str, str]:
     """Sha -> words that wait for their vector. Short ones come first: names and questions find the most with the least work."""
     one_each = select(func.min(Passage.id)).where(_without_vector()).group_by(col(Passage.sha))
+    if topics is not None:
+        one_each = one_each.where(col(Passage.topic).in_(topics))
     query = select(Passage.sha, Passage.kind, Passage.heading, Passage.words).where(col(Passage.id).in_(one_each)).order_by(func.length(Passage.words))
     return {sha: embedded_words(kind, heading, words) for sha, kind, heading, words in session.exec(query.limit(limit))}
 

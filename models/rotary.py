@@ -14,7 +14,7 @@ def frequencies(D: int, base: float = 10_000.0) -> Tensor:
     """θ (D/2,), from one radian per position down to about 1/base."""
     if D % 2:
         raise ValueError(f"Rotary positions turn pairs of numbers: a head of {D} numbers leaves one alone.")
-    return base ** -(torch.arange(0, D, 2, dtype=torch.float32) / D)
+    return 1 / base ** (torch.arange(0, D, 2, dtype=torch.float32) / D)  # in this order: Llama rounds so too, and at position 512 one sees it
 
 
 def angles(positions: Tensor, D: int, base: float = 10_000.0) -> Tensor:
@@ -24,7 +24,11 @@ def angles(positions: Tensor, D: int, base: float = 10_000.0) -> Tensor:
 
 def rotate(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
     """x (..., T, D), positions (T,) -> the same vectors, turned."""
-    turn = angles(positions, x.shape[-1], base)  # (T, D/2)
-    cos, sin = turn.cos().to(x.dtype), turn.sin().to(x.dtype)
+    return turn(x, angles(positions, x.shape[-1], base))
+
+
+def turn(x: Tensor, angle: Tensor) -> Tensor:
+    """x (..., T, D), angle (T, D/2) -> every pair turned by its angle."""
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)

@@ -168,7 +168,12 @@ def test_the_index_in_memory_is_kept_until_something_changed(filled):
         topic.sha = "other"
         index_topics(session, embed=BagOfWords())
     with store.reading(filled) as session:
-        assert fresh(session, first) is not first
+        later = fresh(session, first)
+        assert later is not first
+        anew = fresh(session)
+    assert np.array_equal(later.ids, anew.ids)
+    assert np.array_equal(later.topic_of, anew.topic_of)
+    assert np.array_equal(later.matrix, anew.matrix), "what was taken over is what would be read"
 
 
 def test_corrupt_vectors_are_left_out_and_said(filled):

@@ -39,7 +39,9 @@ def encode(words: list[str], tokenizer: SymbolTokenizer) -> tuple[Tensor, Tensor
     """Sources (B, S) that end in the stop token, which of their places are real (B, S), and targets (B, T) from start to stop."""
     sources = [[*tokenizer.encode(source), STOP] for source in words]
     targets = [[START, *tokenizer.encode(source[::-1]), STOP] for source in words]
-    filled = [torch.nn.utils.rnn.pad_sequence([torch.tensor(line) for line in lines], batch_first=True, padding_value=PAD) for lines in (sources, targets)]
+    filled = [
+        torch.nn.utils.rnn.pad_sequence([torch.tensor(line) for line in lines], batch_first=True, padding_value=PAD) for lines in (sources, targets)
+    ]
     return filled[0], filled[0] != PAD, filled[1]
 
 

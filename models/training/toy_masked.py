@@ -15,7 +15,7 @@ from models.training.language import HELD_OUT_SEED, Report, describe_data, round
 from models.training.steps import Made, Recipe, train, windows
 
 KIND, TOKENIZER, SEED = "masked", "toy_tokenizer", 5
-RECIPE = Recipe(steps=1_500, batch=48)
+RECIPE = Recipe(steps=3_000, batch=32)
 SHARE = 0.25  # of all tokens, to be guessed: more than the 15 % of BERT teaches a small model faster
 CONTEXT = 64
 

@@ -241,6 +241,7 @@ function paint(desk) {
   find(".loading").textContent = done(desk) >= data.total ? "All answered." : "Loading …";
   find(".ask").hidden = !up || !front;
   find(".check").textContent = item && isProse(item) && isOpen(desk) ? "Show the answer" : item?.form === "choice" ? "I do not know" : isOpen(desk) ? "Check" : "Give this answer";
+  find(".check").toggleAttribute("data-quiet", item?.form === "choice");
   find(".skip").hidden = isOpen(desk);
   find(".confidence").hidden = !up || !front || !data.confidence;
   find(".picks").hidden = !up || !front;

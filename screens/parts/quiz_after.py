@@ -11,6 +11,7 @@ import streamlit as st
 from backend import attempts, diagnostic, store
 from backend.attempts import JUDGED, LEARNER_JUDGES, Sheet, Sitting
 from backend.key_points import seems_missing
+from backend.quiz import read_stock
 from backend.quiz_address import quiz_address
 from backend.quiz_results import CHANCE, CONFIDENCE_WORDS, Calibration, Misconception, Past, Result, Tally, read_history, summarise
 from backend.settings import read_settings
@@ -100,7 +101,7 @@ def misconceptions(found: tuple[Misconception, ...], titles: dict[str, str]) -> 
     if not found:
         return
     st.subheader("What cost most", anchor=False)
-    st.markdown("\n".join(f"- **{each.name.strip()}** {each.why} ([{titles.get(each.topic, each.topic)}](/read?topic={quote(each.topic)}))" for each in found))
+    st.markdown("\n".join(f"- **{each.name.strip().rstrip(chr(46))}.** {each.why} ([{titles.get(each.topic, each.topic)}](/read?topic={quote(each.topic)}))" for each in found))
 
 
 def reading(result: Result, titles: dict[str, str]) -> None:
@@ -182,13 +183,11 @@ def again(sitting: Sitting) -> None:
 def placement(sitting: Sitting, titles: dict[str, str]) -> None:
     answers = [(sheet.topic, sheet.score) for sheet in sitting.sheets if sheet.score is not None]
     with store.reading(desk.engine()) as session:
-        from backend.quiz import read_stock
-
-        needs = read_stock(session, learner=desk.learner()).needs
+        stock = read_stock(session, learner=desk.learner())
         cards = {topic: standing.cards for topic, standing in standings(session, learner=desk.learner()).items()}
-    found = diagnostic.place(needs, answers)
+    found = diagnostic.place(diagnostic.Graph(stock.needs, stock.tracks), answers)
     st.subheader("Where you stand", anchor=False)
-    st.markdown(f"You can skip **{len(found.skip)}** of {len(needs)} topics. Start with:\n\n{_links(found.start[:5], titles)}" if found.start else "You know it all.")
+    st.markdown(f"You can skip **{len(found.skip)}** of {len(stock.needs)} topics. Start with:\n\n{_links(found.start[:5], titles)}" if found.start else "You know it all.")
     if found.skip:
         with st.expander(f"What you can skip ({len(found.skip)})"):
             st.markdown(_links(found.skip, titles))

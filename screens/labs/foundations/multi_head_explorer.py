@@ -51,13 +51,6 @@ SEED = 41
 NAMED_FROM = 0.5
 NOT_ZERO = 1e-9  # of the largest singular value, in double precision
 TASK_WORDS = {"copying": "copying", "names": "names", "agreement": "agreement", "brackets": "brackets"}
-ROLE_WORDS = {
-    "previous_token": "previous token",
-    "duplicate_token": "same token",
-    "induction": "induction",
-    "name_mover": "name mover",
-    "subject_finder": "subject finder",
-}
 
 
 @dataclass(frozen=True)
@@ -163,7 +156,7 @@ def _names(scores: Mapping[str, list[list[float]]]) -> dict[Head, str]:
     named: dict[Head, str] = {}
     for role, table in scores.items():
         for place in np.argwhere(np.array(table) >= NAMED_FROM).tolist():
-            named[place[0], place[1]] = ROLE_WORDS[role]
+            named[place[0], place[1]] = role.replace("_", " ")
     return named
 
 

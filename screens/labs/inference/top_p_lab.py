@@ -58,6 +58,7 @@ AHEAD = 7  # tokens per drawn continuation
 BRANCHES = 4
 CONTEXT = 96  # tokens of the text that are read: 128 positions less what comes after
 SHOWN = 20
+HISTOGRAM = 10
 ALLOWED, RULED_OUT = 24, 12  # tokens offered to be forced
 SAMPLES = {
     "Open": "When Ada and Tom went to the",
@@ -328,16 +329,8 @@ def _with_others(p: Tensor, likeliest: Tensor) -> list[float]:
     return [*shares, max(1 - sum(shares), 0.0)]
 
 
-def _likeliest(result: Result) -> Tensor:
-    return result.plain.topk(SHOWN).indices
-
-
-def _labels(result: Result) -> list[str]:
-    return [*(f"{place}: {_word(token)}" for place, token in enumerate(_likeliest(result).tolist(), 1)), "others"]
-
-
 def _before_and_after(result: Result) -> Swept:
-    likeliest = _likeliest(result)
+    likeliest = result.plain.topk(SHOWN).indices
     each = [probabilities(z) for z in result.logits]
     pairs = list(pairwise(each)) or [(each[0], each[0])]
     names = [f"{at}. {step.name} {numeral(step.setting)}" for at, step in enumerate(result.steps, 1)] or ["no step in use"]
@@ -384,9 +377,10 @@ def _cumulative(result: Result) -> Any:
 
 def _drawn(result: Result) -> Any:
     shares = torch.bincount(result.drawn, minlength=VOCABULARY).double() / len(result.drawn)
-    likeliest = _likeliest(result)
+    likeliest = result.plain.topk(HISTOGRAM).indices
+    labels = [*(f"{place}: {_word(token)}" for place, token in enumerate(likeliest.tolist(), 1)), "others"]
     series = {"probability": _with_others(result.p, likeliest), "share drawn": _with_others(shares, likeliest)}
-    return bars(_labels(result), series, x_axis=axis("token, the model's likeliest first"), y_axis=axis("share"))
+    return bars(labels, series, x_axis=axis("token, the model's likeliest first"), y_axis=axis("share"))
 
 
 def _tree(result: Result) -> Tree:

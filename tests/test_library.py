@@ -1,0 +1,258 @@
+"""What comes into the learner's own library, through the public door: preview, import, again, conflicts, undo."""
+
+import json
+
+import pytest
+from sqlmodel import select
+
+from backend import review, store
+from backend.check import check_database
+from backend.deck import reword
+from backend.exchange.markdown import read_markdown, write_markdown
+from backend.exchange.records import Gap, MemoryRecord, Records, ReviewRecord
+from backend.library import apply_import, collect, list_imports, plan_import, undo_import
+from backend.memory import Grade
+from backend.sync import sync
+from backend.tables import Card, Event, LearnerCard, Media, Overlay, Section, Table, Topic
+from tests.conftest import note_text
+from tests.sample_desk import DAY, NOON
+
+PLAIN = """# Optimisers
+
+## Why momentum?
+Because it remembers.
+
+## Nesterov
+
+**Adam**: keeps a moving mean of gradients and of their squares.
+
+| Name | State | Year |
+|---|---|---|
+| Lion | one moment | 2023 |
+
+![curve](pics/curve.png)
+"""
+
+
+@pytest.fixture
+def learner(engine, content):
+    with store.writing(engine) as session:
+        sync(session, content, at=NOON)
+        number = store.local_learner(session)
+        review.follow_content(session, learner=number, at=NOON)
+    return number
+
+
+@pytest.fixture
+def vault(tmp_path):
+    folder = tmp_path / "vault"
+    (folder / "pics").mkdir(parents=True)
+    (folder / "optimisers.md").write_text(PLAIN, encoding="utf-8")
+    (folder / "gamma.md").write_text(note_text("gamma"), encoding="utf-8")
+    (folder / "pics" / "curve.png").write_bytes(b"\x89PNG not really")
+    return folder
+
+
+def bring(engine, learner, records, *, at=NOON, **choices):
+    with store.writing(engine) as session:
+        return apply_import(session, learner=learner, records=records, at=at, **choices)
+
+
+def everything(engine, *leaving_out: str) -> dict[str, list]:
+    """Every row of every table but those that search makes from the others."""
+    with engine.connect() as connection:
+        tables = [table for table in Table.metadata.sorted_tables if table.name not in (*leaving_out, "passage", "indexed", "vector")]
+        return {table.name: sorted(map(repr, connection.execute(table.select()))) for table in tables}
+
+
+def test_the_preview_says_what_would_be_made_and_why_and_writes_nothing(engine, learner, vault):
+    before = everything(engine)
+    with store.reading(engine) as session:
+        plan = plan_import(session, learner=learner, records=read_markdown(vault))
+    offered = {change.why for change in plan.changes if change.offered}
+    assert offered == {"a question for a heading, answered by its section", "a definition", "a row of a table"}
+    assert (plan.count("new", "topic"), plan.count("new"), plan.count("new", "attachment")) == (2, 3 + 3, 1)
+    assert [(gap.heading, slug) for gap, slug in plan.gaps] == []
+    assert everything(engine) == before
+
+
+def test_an_import_lands_in_the_learners_own_library(engine, learner, vault):
+    report = bring(engine, learner, read_markdown(vault))
+    assert (report.new, report.changed, report.topics, report.media) == (6, 0, 2, 1)
+    with store.reading(engine) as session:
+        topic = session.get(Topic, "my-optimisers")
+        assert (topic.owner, topic.title, topic.text) == (learner, "Optimisers", PLAIN)
+        assert session.get(Card, "gamma-gap.2").owner == learner
+        assert session.get(LearnerCard, (learner, "gamma-gap.2")).topic == "my-gamma"
+        sections = session.exec(select(Section).where(Section.topic == "my-optimisers").order_by(Section.position)).all()
+        assert [section.anchor for section in sections] == ["top", "optimisers", "why-momentum", "nesterov"]
+        assert session.exec(select(Media)).one().data == b"\x89PNG not really"
+    assert check_database(engine) == []
+
+
+def test_only_chosen_offers_are_taken(engine, learner, vault):
+    records = read_markdown(vault)
+    adam = next(card.id for card in records.cards if "Adam" in card.card.question.prompt)
+    assert bring(engine, learner, records, chosen={adam}).new == 3 + 1
+    with store.reading(engine) as session:
+        assert session.get(Card, adam) is not None
+
+
+def test_the_same_import_again_changes_nothing(engine, learner, vault):
+    bring(engine, learner, read_markdown(vault))
+    before = everything(engine, "import_run")
+    report = bring(engine, learner, read_markdown(vault), at=NOON + 1)
+    assert (report.new, report.changed, report.same, report.topics, report.media) == (0, 0, 6, 0, 0)
+    assert everything(engine, "import_run") == before
+
+
+def test_an_import_after_an_edit_updates_by_id_and_keeps_the_memory(engine, learner, vault):
+    bring(engine, learner, read_markdown(vault))
+    grade(engine, learner, "gamma-q01")
+    note = vault / "gamma.md"
+    note.write_text(note.read_text().replace("Because. And so on.", "Because it is so.").replace("C: A ==gap== and ==another== stand here. ^gamma-gap", ""))
+    report = bring(engine, learner, read_markdown(vault), at=NOON + DAY)
+    assert (report.new, report.changed) == (0, 1)
+    with store.reading(engine) as session:
+        assert "it is so" in session.get(Card, "gamma-q01").source
+        assert session.get(LearnerCard, (learner, "gamma-q01")).reps == 1
+        assert session.get(Card, "gamma-gap.1").orphaned_at == NOON + DAY
+
+
+def grade(engine, learner, card, at=NOON + 1000, how=Grade.GOOD):
+    with store.writing(engine) as session:
+        shown = review.showing_of(session, learner=learner, card=card, at=at)
+        review.record_grade(session, learner=learner, card=card, showing=shown.number, grade=how, at=at, duration=3000)
+
+
+def test_a_wording_of_ones_own_is_never_overwritten_unless_asked(engine, learner, vault):
+    bring(engine, learner, read_markdown(vault))
+    mine = "Q: Why gamma? ^gamma-q01\n\nA: My words.\n"
+    with store.writing(engine) as session:
+        assert reword(session, learner=learner, card="gamma-q01", source=mine, at=NOON) == []
+    note = vault / "gamma.md"
+    note.write_text(note.read_text().replace("Because. And so on.", "Their words."))
+    with store.reading(engine) as session:
+        conflict = plan_import(session, learner=learner, records=read_markdown(vault)).conflicts
+    assert [(c.id, "My words" in c.before, "Their words" in c.after) for c in conflict] == [("gamma-q01", True, True)]
+    assert bring(engine, learner, read_markdown(vault), at=NOON + 1).kept == 1
+    with store.reading(engine) as session:
+        assert session.get(Overlay, (learner, "gamma-q01")).source == mine
+    assert bring(engine, learner, read_markdown(vault), at=NOON + 2, theirs={"gamma-q01"}).changed == 1
+    with store.reading(engine) as session:
+        assert session.get(Overlay, (learner, "gamma-q01")) is None
+        assert "Their words" in session.get(Card, "gamma-q01").source
+
+
+def test_a_shipped_card_in_other_words_becomes_the_learners_overlay_only_when_asked(engine, learner, content, tmp_path):
+    file = tmp_path / "alpha.md"
+    file.write_text((content / "basics" / "alpha.md").read_text().replace("Because. And so on.", "Otherwise."))
+    records = read_markdown(file)
+    assert bring(engine, learner, records).kept == 1
+    with store.reading(engine) as session:
+        assert session.get(Overlay, (learner, "alpha-q01")) is None
+    report = bring(engine, learner, records, theirs={"alpha-q01"})
+    assert (report.changed, report.notices) == (1, [])
+    with store.reading(engine) as session:
+        assert "Otherwise" in session.get(Overlay, (learner, "alpha-q01")).source
+        assert "Otherwise" not in session.get(Card, "alpha-q01").source
+        assert "Otherwise" not in session.get(Topic, "alpha").text
+
+
+def test_undo_leaves_no_trace(engine, learner, vault):
+    before = everything(engine, "import_run", "setting")
+    records = read_markdown(vault)
+    records.memories.append(MemoryRecord("gamma-q01", due_day=NOON // DAY + 3, stability=4.5, difficulty=6.0, suspended=True, flag=2))
+    records.reviews.append(ReviewRecord("gamma-q01", NOON - DAY, 3, 1500))
+    bring(engine, learner, records)
+    assert everything(engine, "import_run", "setting") != before
+    with store.writing(engine) as session:
+        undo_import(session, learner=learner, run=list_imports(session, learner=learner)[0].id, at=NOON + 5)
+    assert everything(engine, "import_run", "setting") == before
+    assert check_database(engine) == []
+
+
+def test_undo_brings_back_what_an_import_changed(engine, learner, vault):
+    bring(engine, learner, read_markdown(vault))
+    before = everything(engine, "import_run", "setting", "revision")
+    note = vault / "gamma.md"
+    note.write_text(note.read_text().replace("Because. And so on.", "Their words."))
+    bring(engine, learner, read_markdown(vault), at=NOON + 1)
+    with store.writing(engine) as session:
+        run = list_imports(session, learner=learner)[0].id
+        undo_import(session, learner=learner, run=run, at=NOON + 2)
+        assert undo_import(session, learner=learner, run=run, at=NOON + 3) == "This import was taken back before."
+    assert everything(engine, "import_run", "setting", "revision") == before
+
+
+def test_undo_keeps_the_history_of_what_was_learned_since(engine, learner, vault):
+    bring(engine, learner, read_markdown(vault))
+    grade(engine, learner, "gamma-q01")
+    with store.writing(engine) as session:
+        said = undo_import(session, learner=learner, run=1, at=NOON + 5000)
+        assert "1 cards that you have learned since" in said
+        assert session.get(Card, "gamma-q01").orphaned_at == NOON + 5000
+        assert session.get(Card, "gamma-q02") is None
+        assert len(session.exec(select(Event).where(Event.card == "gamma-q01")).all()) == 1
+    assert check_database(engine) == []
+
+
+def test_memories_and_reviews_come_along_once(engine, learner, vault):
+    records = read_markdown(vault)
+    records.memories.append(MemoryRecord("gamma-gap.1", due_day=NOON // DAY + 9, stability=12.5, difficulty=4.25, lapses=1, reps=3))
+    records.reviews += [ReviewRecord("gamma-gap.1", NOON - days * DAY, g, 2000) for days, g in ((9, 3), (5, 1), (3, 3))]
+    records.memories.append(MemoryRecord("gamma-q01", due_day=NOON // DAY + 2, interval=10, ease=2.5, suspended=True, flag=3))
+    report = bring(engine, learner, records)
+    assert (report.memories, report.reviews) == (2, 3)
+    assert bring(engine, learner, records, at=NOON + 1).memories == 0
+    with store.reading(engine) as session:
+        gap, plain = session.get(LearnerCard, (learner, "gamma-gap.1")), session.get(LearnerCard, (learner, "gamma-q01"))
+        assert (gap.state, gap.stability, gap.difficulty, gap.due_day, gap.reps, gap.lapses) == (2, 12.5, 4.25, NOON // DAY + 9, 3, 1)
+        assert (plain.state, plain.stability, plain.due_day, plain.suspended, plain.flag) == (2, 10.0, NOON // DAY + 2, True, 3)
+        assert plain.last_day == NOON // DAY + 2 - 10
+        out = collect(session, learner=learner)
+    assert [(r.at, r.grade, r.duration) for r in out.reviews] == [(NOON - days * DAY, g, 2000) for days, g in ((9, 3), (5, 1), (3, 3))]
+    assert check_database(engine) == []
+
+
+def test_markdown_out_and_in_again_is_the_identity(engine, learner, vault, tmp_path):
+    bring(engine, learner, read_markdown(vault))
+    with store.reading(engine) as session:
+        first = collect(session, learner=learner)
+    write_markdown(first, tmp_path / "out.zip")
+    report = bring(engine, learner, read_markdown(tmp_path / "out.zip"), at=NOON + 1)
+    assert (report.new, report.changed, report.kept, report.topics, report.media, report.notices) == (0, 0, 0, 0, 0, [])
+    with store.reading(engine) as session:
+        second = collect(session, learner=learner)
+    assert (second.topics, second.cards, second.media) == (first.topics, first.cards, first.media)
+    write_markdown(second, tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "out.zip").read_bytes()
+
+
+def test_markdown_comes_into_an_empty_library_as_it_left(engine, learner, vault, tmp_path):
+    bring(engine, learner, read_markdown(vault))
+    with store.reading(engine) as session:
+        first = collect(session, learner=learner)
+    write_markdown(first, tmp_path / "out")
+    other = store.open_engine(f"sqlite:///{tmp_path / 'other.db'}")
+    store.upgrade(other)
+    with store.writing(other) as session:
+        apply_import(session, learner=store.local_learner(session), records=read_markdown(tmp_path / "out"), at=NOON)
+    with store.reading(other) as session:
+        second = collect(session, learner=1)
+    own = [card.markdown for card in first.cards if card.topic.startswith("my-")]
+    assert [card.markdown for card in second.cards if card.topic in ("my-gamma", "my-optimisers")] == own
+    assert {topic.slug: topic.text for topic in second.topics}["my-optimisers"] == PLAIN
+
+
+def test_a_gap_names_the_shipped_topic_that_fills_it(engine, learner):
+    with store.reading(engine) as session:
+        plan = plan_import(session, learner=learner, records=Records(gaps=[Gap("n.md", "What is beta?"), Gap("n.md", "Unheard of")]))
+    assert [(gap.heading, slug) for gap, slug in plan.gaps] == [("What is beta?", "beta"), ("Unheard of", "")]
+
+
+def test_the_report_is_kept(engine, learner, vault):
+    bring(engine, learner, read_markdown(vault))
+    with store.reading(engine) as session:
+        run = list_imports(session, learner=learner)[0]
+    assert (run.name, run.report["new"], json.dumps(run.report) != "") == ("vault", 6, True)
