@@ -401,7 +401,10 @@ TRY = [
         "“cat” best, although “dog” is nearer; no other token of the sentence reads “cat” so strongly in this head.",
         look="The first picture: the row of “it”. Point at its brightest cell to read the product $q\\cdot k$ entry by entry.",
         holds=lambda result: _reads(result) == ("it", "cat") and int(result.weights[result.head][:, result.best].argmax()) == result.token,
-        tempting={0: "That would hold for $XX^\\top$. Two different projections break the symmetry.", 1: "Other heads read neighbours: layer 0, head 2 does."},
+        tempting={
+            0: "That would hold for $XX^\\top$. Two different projections break the symmetry.",
+            1: "Other heads read neighbours: layer 0, head 2 does.",
+        },
     ),
     Experiment(
         title="A brighter cell elsewhere",

@@ -219,7 +219,7 @@ def figures(result: Result) -> dict[str, Any]:
         drawn["The loss while it learns"] = lines(
             STEPS, {"nats per letter": [m.nll for m in result.history]}, x_axis=at_steps, y_axis=axis("nats per letter"), upright=here
         )
-        shares = {"on the anti-diagonal": [m.alignment for m in result.history], "words exactly right": [m.exact for m in result.history]}
+        shares = {"alignment": [m.alignment for m in result.history], "exact words": [m.exact for m in result.history]}
         drawn["Alignment and right answers rise together"] = lines(STEPS, shares, x_axis=at_steps, y_axis=axis("share", span=(0, 1.05)), upright=here)
     else:
         heads = [f"L{layer}H{head}" for layer, head in np.ndindex(result.years.shape)]

@@ -223,7 +223,11 @@ def _strip(result: Result) -> TokenStrip:
         ]
         rows.append(
             Strip(
-                f"showing {showing + 1}", [result.line[at] for at in part], [shares[at] for at in part], [f"{shares[at]:.2f}" if at else "–" for at in part], notes
+                f"showing {showing + 1}",
+                [result.line[at] for at in part],
+                [shares[at] for at in part],
+                [f"{shares[at]:.2f}" if at else "–" for at in part],
+                notes,
             )
         )
     return TokenStrip(rows, value_name="probability of this letter before it came")

@@ -405,7 +405,10 @@ def verify() -> list[Check]:
             theirs.out_proj.weight[:, 32:64] = 0
             zeroed, _ = theirs(x, x, x, attn_mask=hidden)
             full = torch.stack(
-                [torch.linalg.svdvals(q.T @ k) for q, k in zip(ours.query.weight.double().view(4, 32, 128), ours.key.weight.double().view(4, 32, 128), strict=True)]
+                [
+                    torch.linalg.svdvals(q.T @ k)
+                    for q, k in zip(ours.query.weight.double().view(4, 32, 128), ours.key.weight.double().view(4, 32, 128), strict=True)
+                ]
             )
         gaps["weights"] = max(gaps["weights"], _gap(heads.weights, weights))
         gaps["output"] = max(gaps["output"], _gap(said, expected) / expected.abs().max().item())
