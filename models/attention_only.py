@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.attention import Heads, MultiHeadAttention, causal_mask
+from models.attention import HeadEdit, Heads, MultiHeadAttention, causal_mask
 from models.decoder import Edit, start_small
 
 
@@ -37,6 +37,10 @@ class AttentionLayer(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(config.width)
         self.attention = MultiHeadAttention(config.width, config.heads, rotary_base=config.rotary_base)
+
+    def forward(self, x: Tensor, mask: Tensor, edit: HeadEdit | None) -> tuple[Tensor, Heads]:
+        added, heads = self.attention(self.norm(x), mask=mask, edit=edit)
+        return x + added, heads
 
 
 class AttentionOnly(nn.Module):
@@ -58,8 +62,7 @@ class AttentionOnly(nn.Module):
         mask = causal_mask(tokens.shape[1])
         for layer, block in enumerate(self.blocks):
             edit_here = None if edit is None else (lambda said, at=layer: edit(at, said))
-            added, heads = block.attention(block.norm(x), mask=mask, edit=edit_here)
-            x = x + added
+            x, heads = block(x, mask, edit_here)
             seen.append(heads)
         return self.unembedding(self.norm(x)), seen
 

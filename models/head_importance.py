@@ -36,8 +36,8 @@ def exam(task: str, tokenizer: BytePairTokenizer, count: int, seed: int) -> Exam
     rng = Random(seed)
     if task == "copying":
         whole = circuits.LIST_HEADING + 2 * LISTED  # a few words of the world are two tokens: lists with one of them are left out
-        lines = (([tokenizer.end, *tokenizer.encode(toy_world.repeated_list(rng, LISTED))]) for _ in range(100 * count))
-        tokens = torch.tensor(list(islice((line for line in lines if len(line) == whole), count)))
+        tried = ([tokenizer.end, *tokenizer.encode(toy_world.repeated_list(rng, LISTED))] for _ in range(100 * count))
+        tokens = torch.tensor(list(islice((line for line in tried if len(line) == whole), count)))
         scored = torch.zeros(count, whole - 1, dtype=torch.bool)
         scored[:, circuits.LIST_HEADING + LISTED :] = True
         return Exam(tokens, scored)

@@ -17,9 +17,13 @@ from torch import Tensor
 
 def random_chain(V: int, sharpness: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Logits from a unit normal, times the sharpness: 0 makes all words equal, a large one leaves hardly a choice."""
-    z = torch.randn(V + 1, V, generator=generator, dtype=torch.float64)  # drawn at once: the same draw at every sharpness
+    return chain(torch.randn(V + 1, V, generator=generator, dtype=torch.float64), sharpness)
+
+
+def chain(z: Tensor, sharpness: float) -> tuple[Tensor, Tensor]:
+    """From logits z (..., V + 1, V): the first row starts, the others follow each of the V words."""
     log_p = torch.log_softmax(sharpness * z, dim=-1)
-    return log_p[0], log_p[1:]
+    return log_p[..., 0, :], log_p[..., 1:, :]
 
 
 def greedy(start: Tensor, step: Tensor, L: int) -> tuple[Tensor, Tensor]:

@@ -105,7 +105,7 @@ def test_only_the_scored_places_count() -> None:
 
 
 def test_an_unknown_task_is_answered_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="no exam in 'chess'.*copying"):
+    with pytest.raises(ValueError, match=r"no exam in 'chess'.*copying"):
         exam("chess", checkpoints.toy_tokenizer(), 2, seed=1)
 
 

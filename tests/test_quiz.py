@@ -268,7 +268,7 @@ def test_a_statement_that_points_back_does_not_stand_alone():
 SETUPS = st.builds(
     Setup,
     scope=st.sampled_from(["all", "track:attention", "topic:attention-scaling", "needs:multi-head-attention"]),
-    count=st.integers(5, 9),
+    count=st.integers(5, 6),
     forms=st.sampled_from([(), ("choice", "prose")]),
     mode=st.sampled_from(["practice", "exam"]),
     minutes=st.integers(0, 240),

@@ -102,7 +102,7 @@ class _Reader(HTMLParser):
             self.picture(told.get("src", ""), told.get("alt", ""))
         elif tag == "a":
             self.links.append(told.get("href", ""))
-            self.put("[")
+            self.put("[" if self.links[-1] else "")
         elif tag in ("ul", "ol"):
             self.lists.append([tag, 0])
             self.put("\n\n" if len(self.lists) == 1 else "\n")
@@ -128,7 +128,8 @@ class _Reader(HTMLParser):
             if self.rows:
                 self.rows[-1].append(" ".join(words.split()))
         elif tag == "a" and self.links:
-            self.put(f"]({_target(self.links.pop())})")
+            target = self.links.pop()
+            self.put(f"]({_target(target)})" if target else "")
         elif tag in ("ul", "ol") and self.lists:
             self.lists.pop()
             self.put("\n\n" if not self.lists else "")

@@ -243,7 +243,7 @@ def _by_width(result: Result) -> go.Figure:
     if result.everything:
         across = [(result.everything[0].final(result.alpha), f"the best of all {len(result.everything)} sequences")]
     y = axis("score, higher is better", span=(1.1 * min(min(line) for line in series.values()), 0))
-    return lines(WIDTHS, series, x_axis=axis("beam size B"), y_axis=y, across=across, upright=[(result.width, "")], legend=_legend(0.48))
+    return lines(WIDTHS, series, x_axis=axis("beam size B"), y_axis=y, across=across, upright=[(result.width, "")])
 
 
 ALPHAS = tuple(round(0.1 * step, 1) for step in range(21))
@@ -257,14 +257,10 @@ def _by_penalty(result: Result) -> go.Figure:
         best = max((h for h in found if len(h.tokens) == length), key=lambda h: h.score)
         text = result.text(best)
         series[f"{length} tokens: {text if len(text) < 26 else text[:25] + '…'}"] = [best.final(alpha) for alpha in ALPHAS]
+    names = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "entrywidth": 0.9, "entrywidthmode": "fraction", "font": {"size": 11}}  # one a row
     return lines(
-        ALPHAS, series, x_axis=axis("length penalty α"), y_axis=axis("final score"), markers=False, upright=[(result.alpha, "")], legend=_legend(0.9), height=400
+        ALPHAS, series, x_axis=axis("length penalty α"), y_axis=axis("final score"), markers=False, upright=[(result.alpha, "")], legend=names, height=400
     )
-
-
-def _legend(share: float) -> dict[str, Any]:
-    """Names of several words need room: a share of the picture's width for each."""
-    return {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "entrywidth": share, "entrywidthmode": "fraction", "font": {"size": 11}}
 
 
 def facts(result: Result) -> dict[str, float]:

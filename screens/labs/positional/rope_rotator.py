@@ -155,13 +155,13 @@ def _over_distance(result: Result) -> go.Figure:
     distance = torch.arange(REACH)
     zeros = torch.zeros_like(distance)
     series = {
-        "this query and key": result.scores(distance, zeros).numpy(),
-        "mean of cos(distance·θ)": torch.cos(distance[:, None] * result.theta).mean(-1).numpy() * score_growth(result.method, result.s),
+        "this q and k": result.scores(distance, zeros).numpy(),
+        "mean cosine": torch.cos(distance[:, None] * result.theta).mean(-1).numpy() * score_growth(result.method, result.s),
     }
     marks = [(TRAINED, "trained length")]
     if result.m >= result.n:
         marks.append((result.m - result.n, "m - n"))
-    return lines(distance.numpy(), series, x_axis=axis("distance m - n"), y_axis=axis("score q·k"), markers=False, strong="this query and key", upright=marks)
+    return lines(distance.numpy(), series, x_axis=axis("distance m - n"), y_axis=axis("score q·k"), markers=False, upright=marks)
 
 
 def _surface(result: Result) -> go.Figure:
@@ -177,8 +177,8 @@ def _shifted(result: Result) -> go.Figure:
     by = torch.arange(0, REACH - 127)
     both = result.scores(result.m + by, result.n + by)
     one = result.scores(result.m + by, torch.full_like(by, result.n))
-    series = {"both shifted": both.numpy(), "only the query": one.numpy()}
-    return lines(by.numpy(), series, x_axis=axis("shifted by"), y_axis=axis("score q·k"), markers=False, strong="both shifted", upright=[(result.shift, "")])
+    series = {"both": both.numpy(), "query alone": one.numpy()}
+    return lines(by.numpy(), series, x_axis=axis("shifted by"), y_axis=axis("score q·k"), markers=False, strong="both", upright=[(result.shift, "")])
 
 
 def _wavelengths(result: Result) -> go.Figure:
@@ -188,7 +188,7 @@ def _wavelengths(result: Result) -> go.Figure:
         pairs,
         {name: values for name, values in series.items() if name in ("none", NAMES[result.method])},
         x_axis=axis("pair i"),
-        y_axis=axis("positions for one turn, 2π/θ", log=True),
+        y_axis=axis("positions for one turn, 2π/θ", log=True, ticks={10**power: f"{10**power:,}" for power in range(1, 8)}),
         order=list(series),
         strong=NAMES[result.method],
         across=[(TRAINED, "trained length")],
@@ -255,7 +255,7 @@ TRY = [
         right=1,
         why="The score is a sum of $D/2$ cosines of different speed. Su et al. prove that an upper bound falls on average; a single pair of vectors oscillates, "
         "and with suitable phases a score can be largest at some distance.",
-        look="Second picture: the thick line against the mean of the cosines.",
+        look="Second picture: one query and key against the mean of the cosines, which is what an equal share on every pair would give.",
         holds=lambda result: _ups(result) > 20 and _mean_size(result, 0, 8) > _mean_size(result, 200, 500),
         tempting={0: "Count how often the line rises.", 2: "Only shifting both leaves it the same."},
     ),
@@ -354,10 +354,10 @@ def ask_frequency(rng: random.Random) -> Question:
             break
     return Question(
         form=Form.CHOICE,
-        prompt=f"RoPE with head size $D={D}$ and base {numeral(base)}: what is the angle per position $\\theta_{{{i}}}$ (pairs counted from 0), in radians?",
+        prompt=f"RoPE with head size $D={D}$ and base {base:,.0f}: what is the angle per position $\\theta_{{{i}}}$ (pairs counted from 0), in radians?",
         answer="$\\theta_i=b^{-2i/D}$.",
         options=options,
-        working=(f"exponent $-2\\cdot{i}/{D}={numeral(-2 * i / D)}$", f"${numeral(base)}^{{{numeral(-2 * i / D)}}}={numeral(right)}$"),
+        working=(f"exponent $-2\\cdot{i}/{D}={numeral(-2 * i / D)}$", f"${base:.0f}^{{{numeral(-2 * i / D)}}}={numeral(right)}$"),
         lab=SLUG,
         settings={"D": D, "base": int(base), "drawn": [D, base, i]},
         level=1,

@@ -168,8 +168,8 @@ def _corpus_curves(corpus: str, base: str) -> dict[str, list[float]]:
     often = list(trained.words.values())
     top = sorted(often, reverse=True)[max(len(often) // 10 - 1, 0)]
     groups = {
-        f"words that stand {top} times or more": [place for place, count in enumerate(often) if count >= top],
-        "words that stand once": [place for place, count in enumerate(often) if count == 1],
+        f"frequent: {top} or more": [place for place, count in enumerate(often) if count >= top],
+        "rare: once": [place for place, count in enumerate(often) if count == 1],
     }
     if corpus == "textbook":
         groups = {f"{word.strip()} ×{count}": [place] for place, (word, count) in enumerate(trained.words.items())}
@@ -382,7 +382,7 @@ TRY = [
         why="A pair is merged when it is frequent, so the entries go where the text repeats itself. Rare words get shorter only by the parts they share with "
         "frequent ones: endings, beginnings, common pairs.",
         look="Fifth picture: one line falls to the dotted line at 1 and stops, the other goes on falling slowly.",
-        holds=lambda result: _group(result, "times or more") < 1.3 and _group(result, "once") > 3,
+        holds=lambda result: _group(result, "frequent") < 1.3 and _group(result, "rare") > 3,
         tempting={0: "The average hides two very different groups.", 1: "Look where the line of the rare words stands at 150."},
     ),
 ]

@@ -41,6 +41,7 @@ from models.byte_pair import ALPHABET, BytePairTokenizer, learn_merges, words_of
 from models.languages import HELD_OUT, PARAGRAPHS, PROSE
 from models.unigram import Unigram, expect, learn_pieces
 from models.wordpiece import UNKNOWN, WordPiece, minilm, normalise
+from models.wordpiece import words_of as bert_words_of
 from screens.labs import Check, Choice, Experiment, Mistake, Stops, Text, Toggle, number_options
 from screens.labs.drawing import axis, bars, lines
 from screens.labs.pictures import Cell, Frame, Playback, Strip, TokenStrip
@@ -222,8 +223,6 @@ def _cut_bytes(scheme: str, entries: int, pieces: list[list[bytes]]) -> Cut:
 
 def _cut_by_wordpiece(scheme: str, text: str, wordpiece: WordPiece) -> Cut:
     """MiniLM normalises before it cuts, so what is lost is counted in the normalised text."""
-    from models.wordpiece import words_of as bert_words_of
-
     words = bert_words_of(normalise(text))
     pieces = [wordpiece.cut_word(word) for word in words]
     flat = [piece for its in pieces for piece in its]

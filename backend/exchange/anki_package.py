@@ -1,0 +1,404 @@
+"""Anki packages (.apkg, .colpkg), read: old ones with a plain database, new ones with a compressed one.
+
+In a new package `collection.anki2` only asks for an update; the real collection is `collection.anki21b`, packed with zstd,
+its note types in tables of protobuf. The database is opened in memory, read-only, with nothing in it allowed to act.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from backend.cards import Card, read_cards, showings, write_card
+from backend.exchange.anki_notes import ATTEND, back_html, front_html
+from backend.exchange.archive import Archive, check_name, unpack_zstd
+from backend.exchange.html_text import LARGEST_FIELD, is_plain, to_markdown
+from backend.exchange.markdown import plain_slug
+from backend.exchange.protobuf import number_of, read_message, text_of
+from backend.exchange.records import CardRecord, MediaRecord, MemoryRecord, Progress, Records, ReviewRecord, Unreadable, quiet
+from backend.markup import plain
+from backend.questions import Form, Question
+
+LARGEST_COLLECTION = 1_500_000_000
+LARGEST_MEDIA = 100_000_000
+PATIENCE = 120.0  # seconds that reading the database may take
+DAY = 86_400
+ALL_CLOZE = re.compile(r"\{\{c(\d{1,3})::(.*?)(?:::(.*?))?\}\}", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class NoteType:
+    name: str
+    cloze: bool
+    fields: tuple[str, ...]
+    templates: tuple[tuple[str, str], ...]  # question and answer side
+
+
+@dataclass(frozen=True)
+class AnkiNote:
+    guid: str
+    kind: NoteType
+    tags: tuple[str, ...]
+    fields: dict[str, str]
+
+
+def read_anki(path: Path, *, progress: Progress = quiet) -> Records:
+    records = Records(path.name)
+    with Archive(path) as archive:
+        data, modern = _collection(archive)
+        records.media = list(_media(archive, modern))
+    with _opened(data) as database:
+        del data
+        try:
+            _read_collection(database, records, progress)
+        except (sqlite3.Error, OverflowError, RecursionError, KeyError, TypeError, AttributeError, IndexError, ValueError) as problem:
+            if isinstance(problem, Unreadable):
+                raise
+            raise Unreadable(f"expected an Anki collection, came a database that cannot be read: {problem}") from None
+    return records
+
+
+# -- the archive -----------------------------------------------------------------------------------------------------------
+
+
+def _collection(archive: Archive) -> tuple[bytes, bool]:
+    """The database's bytes, and whether the package is of the new kind."""
+    if "collection.anki21b" in archive:
+        return unpack_zstd(archive.read("collection.anki21b"), limit=LARGEST_COLLECTION), True
+    version = number_of(read_message(archive.read("meta", limit=1000)), 1) if "meta" in archive else 0
+    if version >= 3:
+        raise Unreadable("expected collection.anki21b in a package of the new kind, came only the old one's stand-in")
+    for name in ("collection.anki21", "collection.anki2"):
+        if name in archive:
+            return archive.read(name, limit=LARGEST_COLLECTION), False
+    raise Unreadable("expected an Anki package with a collection inside, came an archive without one")
+
+
+def _media(archive: Archive, modern: bool) -> Iterator[MediaRecord]:
+    if "media" not in archive:
+        return
+    listed = archive.read("media", limit=50_000_000)
+    if modern:
+        entries = read_message(unpack_zstd(listed, limit=50_000_000)).get(1, [])
+        names = {str(place): text_of(read_message(entry), 1) for place, entry in enumerate(entries) if isinstance(entry, bytes)}
+    else:
+        try:
+            told = json.loads(listed)
+            names = {str(key): str(value) for key, value in told.items()}
+        except (ValueError, AttributeError, RecursionError) as problem:
+            raise Unreadable(f"expected a list of attachments, came something else ({problem})") from None
+    for key, name in names.items():
+        check_name(name)
+        if key in archive:
+            data = archive.read(key, limit=LARGEST_MEDIA)
+            yield MediaRecord(name, unpack_zstd(data, limit=LARGEST_MEDIA) if modern else data)
+
+
+# -- the database ------------------------------------------------------------------------------------------------------------
+
+_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
+_TABLES = {
+    "col", "notes", "cards", "revlog", "graves", "config", "deck_config", "decks", "fields", "notetypes", "tags", "templates", "android_metadata",
+    "media", "log", "meta",
+}  # fmt: skip
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[sqlite3.Connection]:
+    if not data.startswith(b"SQLite format 3\0"):
+        raise Unreadable("expected an SQLite database in the package, came something else")
+    with closing(sqlite3.connect(":memory:")) as database:
+        try:
+            database.deserialize(data[:18] + b"\1\1" + data[20:])  # as if written without a write-ahead log: there is none here
+            database.execute("PRAGMA trusted_schema = OFF")
+            database.execute("PRAGMA cell_size_check = ON")
+            database.execute("PRAGMA query_only = ON")
+            database.create_collation("unicase", lambda a, b: (a.casefold() > b.casefold()) - (a.casefold() < b.casefold()))
+            database.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            until = time.monotonic() + PATIENCE
+            database.set_progress_handler(lambda: int(time.monotonic() > until), 1_000_000)
+            for kind, name in database.execute("SELECT type, name FROM sqlite_master"):
+                if kind in ("trigger", "view"):
+                    raise Unreadable(f"expected a database of plain tables, came a {kind} ({str(name)[:40]})")
+                if kind == "table" and name not in _TABLES and not str(name).startswith("sqlite_"):
+                    raise Unreadable(f"expected Anki's tables, came the table {str(name)[:40]}")
+            database.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY)
+        except (sqlite3.Error, OverflowError) as problem:
+            raise Unreadable(f"expected a whole SQLite database, came a damaged one ({problem})") from None
+        yield database
+
+
+def _read_collection(database: sqlite3.Connection, records: Records, progress: Progress) -> None:
+    crt, version, models, decks, conf = next(iter(database.execute("SELECT crt, ver, models, decks, conf FROM col")))
+    if version >= 15:
+        kinds, names, settings = _new_kinds(database), _new_decks(database), _new_settings(database)
+    else:
+        settings = json.loads(conf or "{}")
+        kinds = {int(key): _old_kind(model) for key, model in json.loads(models or "{}").items()}
+        names = {int(key): str(deck["name"]) for key, deck in json.loads(decks or "{}").items()}
+    first_day = int((int(crt) - 60 * int(settings.get("creationOffset") or 0)) // DAY)
+    notes = _notes(database, kinds, records)
+    _read_cards(database, records, notes, names, first_day, progress)
+
+
+def _old_kind(model: dict[str, Any]) -> NoteType:
+    fields = tuple(field["name"] for field in sorted(model["flds"], key=lambda field: field["ord"]))
+    sides = tuple((t["qfmt"], t["afmt"]) for t in sorted(model["tmpls"], key=lambda t: t["ord"]))
+    return NoteType(str(model["name"]), int(model.get("type") or 0) == 1, fields, sides)
+
+
+def _new_kinds(database: sqlite3.Connection) -> dict[int, NoteType]:
+    fields: dict[int, list[str]] = defaultdict(list)
+    for kind, name in database.execute("SELECT ntid, name FROM fields ORDER BY ntid, ord"):
+        fields[kind].append(str(name))
+    sides: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for kind, config in database.execute("SELECT ntid, config FROM templates ORDER BY ntid, ord"):
+        told = read_message(bytes(config))
+        sides[kind].append((text_of(told, 1), text_of(told, 2)))
+    return {
+        kind: NoteType(str(name), number_of(read_message(bytes(config)), 1) == 1, tuple(fields[kind]), tuple(sides[kind]))
+        for kind, name, config in database.execute("SELECT id, name, config FROM notetypes")
+    }
+
+
+def _new_decks(database: sqlite3.Connection) -> dict[int, str]:
+    return {number: str(name).replace("\x1f", "::") for number, name in database.execute("SELECT id, name FROM decks")}
+
+
+def _new_settings(database: sqlite3.Connection) -> dict[str, Any]:
+    return {str(key): json.loads(value) for key, value in database.execute("SELECT key, val FROM config WHERE key IN ('creationOffset')")}
+
+
+def _notes(database: sqlite3.Connection, kinds: dict[int, NoteType], records: Records) -> dict[int, AnkiNote]:
+    notes, lost = {}, 0
+    for number, guid, kind_id, tags, fields in database.execute("SELECT id, guid, mid, tags, flds FROM notes"):
+        kind = kinds.get(kind_id)
+        if kind is None:
+            lost += 1
+            continue
+        values = str(fields).split("\x1f")
+        if any(len(value) > LARGEST_FIELD for value in values):
+            raise Unreadable(f"expected fields of at most {LARGEST_FIELD:,} characters, came a longer one")
+        words = tuple(re.sub(r"[;,]", "-", tag) for tag in str(tags).split())
+        notes[number] = AnkiNote(str(guid), kind, words, dict(zip(kind.fields, values)))
+    if lost:
+        records.notices.append(f"{lost} notes name a note type that is not in the package and were left out")
+    return notes
+
+
+# -- notes to cards ----------------------------------------------------------------------------------------------------------
+
+
+def _read_cards(
+    database: sqlite3.Connection, records: Records, notes: dict[int, AnkiNote], decks: dict[int, str], first_day: int, progress: Progress
+) -> None:
+    total = len(database.execute("SELECT id FROM cards").fetchall())
+    shown: dict[int, str] = {}  # Anki's card -> our showing
+    made: dict[str, CardRecord] = {}
+    topics = {number: f"anki-{plain_slug(name.replace('::', '-'))}" for number, name in decks.items()}
+    sql = "SELECT id, nid, did, ord, type, queue, due, ivl, factor, reps, lapses, odue, odid, flags, data FROM cards ORDER BY nid, ord"
+    for done, row in enumerate(database.execute(sql)):
+        if done % 500 == 0:
+            progress(done, total, "reading cards")
+        number, nid, did, ord_, *_ = row
+        note = notes.get(nid)
+        if note is None:
+            continue
+        home = row[12] or did
+        record, showing = _card_of(note, int(ord_), topics.get(home, "anki"), decks.get(home, ""))
+        if record is None:
+            continue
+        made.setdefault(record.id, record)
+        shown[number] = showing
+        records.memories.append(_memory(showing, row, first_day))
+    records.cards = list(made.values())
+    if len(shown) < total:
+        records.notices.append(f"{total - len(shown)} cards have nothing to ask or to answer and were left out")
+    _read_reviews(database, records, shown)
+
+
+def _read_reviews(database: sqlite3.Connection, records: Records, shown: dict[int, str]) -> None:
+    manual = 0
+    for at, card, grade, spent, kind, interval, before, ease in database.execute("SELECT id, cid, ease, time, type, ivl, lastIvl, factor FROM revlog ORDER BY id"):
+        if card not in shown:
+            continue
+        if grade not in (1, 2, 3, 4):
+            manual += 1  # rescheduled by hand: no answer was given
+        else:
+            records.reviews.append(ReviewRecord(shown[card], int(at), int(grade), int(spent), (int(kind), int(interval), int(before), int(ease))))
+    if manual:
+        records.notices.append(f"{manual} rows of the log are changes of the schedule without an answer; the schedule they led to is kept")
+
+
+def _memory(showing: str, row: tuple[Any, ...], first_day: int) -> MemoryRecord:
+    _, _, _, _, kind, queue, due, interval, factor, reps, lapses, odue, odid, flags, data = row
+    due = odue if odid and odue else due
+    due_day = None
+    if kind == 2 or (kind in (1, 3) and queue == 3):
+        due_day = first_day + int(due)
+    elif kind in (1, 3):
+        due_day = int(due) // DAY
+    told: dict[str, Any] = {}
+    if data:
+        try:
+            told = json.loads(data)
+        except ValueError:
+            told = {}
+    stability, difficulty = (told.get(key) if isinstance(told, dict) else None for key in ("s", "d"))
+    known = isinstance(stability, (int, float)) and isinstance(difficulty, (int, float)) and 0 < stability < 1e6 and 1 <= difficulty <= 10
+    bounded = due_day if due_day is not None and 0 <= due_day < 200_000 else None
+    return MemoryRecord(
+        showing, bounded if kind else None, float(stability) if known else None, float(difficulty) if known else None,  # type: ignore[arg-type]
+        min(max(int(interval), 0), 36_500) if kind else 0, int(factor) / 1000, queue == -1, int(flags) & 7, int(lapses), int(reps),
+    )  # fmt: skip
+
+
+def _card_of(note: AnkiNote, ord_: int, topic: str, deck: str) -> tuple[CardRecord | None, str]:
+    if note.kind.name.startswith(ATTEND) and (ours := _our_card(note, deck)):
+        names = [shown.id for shown in showings(ours.card)]
+        return (ours, names[ord_]) if ord_ < len(names) else (None, "")
+    base = f"anki-{hashlib.blake2b(note.guid.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+    origin = {"guid": note.guid, "type": note.kind.name, "deck": deck}
+    if note.kind.cloze:
+        gaps = _gap_card(note, base)
+        if gaps is not None:
+            names = [shown.id for shown in showings(gaps)]
+            if ord_ < len(names):
+                return CardRecord(gaps, topic, why=note.kind.name, origin=origin), names[ord_]
+        question, answer = _cloze_sides(note, ord_ + 1)
+        name = f"{base}-c{ord_ + 1}"
+    else:
+        name = base if ord_ == 0 else f"{base}-{ord_ + 1}"
+        sides = note.kind.templates[ord_] if ord_ < len(note.kind.templates) else ("", "")
+        question, answer = (_filled(side, note.fields) for side in sides)
+    record = _record(name, note, ord_, question, answer, topic, origin)
+    return record, name if record else ""
+
+
+def _record(name: str, note: AnkiNote, ord_: int, question: str, answer: str, topic: str, origin: dict[str, Any]) -> CardRecord | None:
+    typed = _typed(note, ord_)
+    if not typed and is_plain(question) and is_plain(answer) and question and answer and all(map(is_plain, note.tags)):
+        # nothing in it means anything: what the grammar's writer would find out by reading it again
+        card = Card(name, Question(Form.PROSE, question, answer), tags=note.tags)
+        tags = f"\ntags: {'; '.join(note.tags)}" if note.tags else ""
+        return CardRecord(card, topic, f"Q: {question} ^{name}{tags}\n\nA: {answer}\n", note.kind.name, plain=f"{question}\n{answer}", origin=origin)
+    front, back = to_markdown(question), to_markdown(answer)
+    if typed:
+        back = back.removeprefix(front).strip()  # there the question is told again above the answer
+    for card in _tries(name, front, back, typed, note.tags):
+        try:
+            return CardRecord(card, topic, write_card(card), note.kind.name, origin=origin)
+        except ValueError:
+            continue
+    return None
+
+
+def _tries(name: str, front: str, back: str, typed: str, tags: tuple[str, ...]) -> Iterator[Card]:
+    """The card as it is, then ever plainer, until our grammar holds it."""
+    front, back = front or "(no question)", back or typed
+    if typed and "\n" not in typed and len(typed) <= 60:
+        rest = "" if back.strip() == typed.strip() else back
+        yield Card(name, Question(Form.TERM, front, rest, terms=(typed,)), tags=tags)
+    if not back:
+        return
+    yield Card(name, Question(Form.PROSE, front, back), tags=tags)
+    from backend.exchange.html_text import escaped
+
+    plain_front, plain_back = ("\n\n".join(escaped(line) for line in plain(text).split("\n") if line.strip()) for text in (front, back))
+    yield Card(name, Question(Form.PROSE, plain_front or "(no question)", plain_back or "(no text)"), tags=tags)
+    yield Card(name, Question(Form.PROSE, plain_front or "(no question)", plain_back or "(no text)"))
+
+
+def _our_card(note: AnkiNote, deck: str) -> CardRecord | None:
+    """A note that we wrote, unless somebody has edited it in Anki since."""
+    source, topic = note.fields.get("Markdown", ""), note.fields.get("Topic", "")
+    text = to_source(source)
+    read, _ = read_cards(text)
+    if len(read) != 1 or not re.fullmatch(r"[a-z0-9-]{1,120}", topic or "-"):
+        return None
+    card = read[0]
+    same = (front_html(card), back_html(card)) == (note.fields.get("Front", ""), note.fields.get("Back", ""))
+    if not same:
+        return None
+    kept = replace(card, tags=note.tags) if {tag.replace(" ", "_") for tag in card.tags} != set(note.tags) else card
+    return CardRecord(kept, topic, text if kept == card else "", "written by Attend")
+
+
+def to_source(field: str) -> str:
+    from html import unescape
+
+    return unescape(field.replace("<br>", "\n").replace("<br/>", "\n").replace("<br />", "\n").replace("&nbsp;", " "))
+
+
+_TAG = re.compile(r"\{\{([^{}]{1,200})\}\}")
+_SECTION = re.compile(r"\{\{([#^])([^{}]{1,200})\}\}(.*?)\{\{/\2\}\}", re.DOTALL)
+
+
+def _filled(side: str, fields: dict[str, str]) -> str:
+    """A template with the note's fields in it. An answer's copy of the question is left out."""
+    side = re.sub(r"\{\{FrontSide\}\}\s*(?:<hr[^>]*id=.?answer.?[^>]*>)?|<hr[^>]*id=.?answer.?[^>]*>", "", side)
+    for _ in range(5):
+        changed = _SECTION.sub(lambda found: found[3] if bool(fields.get(found[2].strip(), "").strip()) == (found[1] == "#") else "", side)
+        if changed == side:
+            break
+        side = changed
+
+    def value(found: re.Match[str]) -> str:
+        *filters, name = found[1].split(":")
+        return "" if "type" in filters else fields.get(name.strip(), "")
+
+    return _TAG.sub(value, side).strip()
+
+
+def _typed(note: AnkiNote, ord_: int) -> str:
+    """What a typed answer must be."""
+    if ord_ >= len(note.kind.templates) or note.kind.cloze:
+        return ""
+    found = re.search(r"\{\{type:(?:nc:)?([^{}:]+)\}\}", note.kind.templates[ord_][0])
+    return plain(to_markdown(note.fields.get(found[1].strip(), ""))).strip() if found else ""
+
+
+def _gap_card(note: AnkiNote, base: str) -> Card | None:
+    """A cloze note whose gaps are numbered as they stand, each once, without hints: as our own sentence with gaps."""
+    text = next((value for value in note.fields.values() if "{{c" in value), "")
+    others = [value for value in note.fields.values() if value != text and value.strip()]
+    gaps = ALL_CLOZE.findall(text)
+    if not gaps or others or [number for number, *_ in gaps] != [str(place) for place in range(1, len(gaps) + 1)] or any(hint for *_, hint in gaps):
+        return None
+    marked = ALL_CLOZE.sub("\ue002\\2\ue003", text)
+    if "{{c" in marked:
+        return None
+    prompt = " ".join(to_markdown(marked).split()).replace("\ue002", "==").replace("\ue003", "==")
+    card = Card(base, Question(Form.GAP, prompt), tags=note.tags)
+    try:
+        write_card(card)
+    except ValueError:
+        return None
+    return card if len(showings(card)) == len(gaps) else None
+
+
+def _cloze_sides(note: AnkiNote, number: int) -> tuple[str, str]:
+    """Question and answer of one number of a cloze note, whatever its gaps look like."""
+    text = next((value for value in note.fields.values() if "{{c" in value), next(iter(note.fields.values()), ""))
+    more = [value for value in note.fields.values() if value != text and value.strip()]
+    question, answer = text, text
+    for _ in range(8):  # from the inside out: gaps may stand in gaps
+        inner = re.compile(r"\{\{c(\d{1,3})::((?:(?!\{\{c|\}\}).)*?)(?:::((?:(?!\{\{c|\}\}|::).)*?))?\}\}", re.DOTALL)
+        if not inner.search(question):
+            break
+        question = inner.sub(lambda found: f"[{found[3] or '…'}]" if int(found[1]) == number else found[2], question)
+    for _ in range(8):
+        inner = re.compile(r"\{\{c(\d{1,3})::((?:(?!\{\{c|\}\}).)*?)(?:::((?:(?!\{\{c|\}\}|::).)*?))?\}\}", re.DOTALL)
+        if not inner.search(answer):
+            break
+        answer = inner.sub(lambda found: f"<b>{found[2]}</b>" if int(found[1]) == number else found[2], answer)
+    return question, "<br><br>".join([answer, *more])
