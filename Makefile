@@ -20,6 +20,13 @@ export TOKENIZERS_PARALLELISM := false
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+# Anki, the judge of its packages: in an environment of its own, called as a process, never part of the app
+ANKI := .venv-anki
+$(ANKI)/test.stamp:
+	@test -x $(ANKI)/bin/python || $(PYTHON) -m venv $(ANKI)
+	$(ANKI)/bin/python -m pip install --quiet --disable-pip-version-check anki==26.9.3
+	@touch $@
+
 run: .venv/app.stamp
 	@$(BIN)/python -m backend sync --no-vectors
 	@echo "Attend is at http://127.0.0.1:$(PORT)  (stop it with Ctrl+C)"
@@ -35,7 +42,7 @@ lint: .venv/test.stamp
 types: .venv/test.stamp
 	$(BIN)/mypy
 
-unit: .venv/test.stamp
+unit: .venv/test.stamp $(ANKI)/test.stamp
 	$(BIN)/python -m pytest --ignore tests/browser
 
 browser: .venv/test.stamp
@@ -53,4 +60,4 @@ check: .venv/app.stamp
 	@$(BIN)/python -m backend check
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-anki .mypy_cache .ruff_cache .hypothesis

@@ -10,13 +10,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from backend import ask_command, store
+from sqlalchemy import Engine
+
+from backend import ask_command, library_command, store
 from backend.ask_command import ask_arguments, search_arguments
+from backend.card_search import QueryError
 from backend.check import check_content, check_database
+from backend.exchange.records import Unreadable
 from backend.search_index import count_pending, fill_vectors
 from backend.sync import sync
 
-DONE, FOUND, NOT_YET = 0, 1, 2
+DONE, FOUND = 0, 1
 FEW = 400  # passages
 
 
@@ -111,17 +115,20 @@ def run_backup(arguments: argparse.Namespace) -> int:
 def run_restore(arguments: argparse.Namespace) -> int:
     from backend.backups import restore
 
+    if arguments.file.endswith(".attend"):
+        return library_command.run_restore(arguments, store.open_engine())
     restore(store.open_engine(), Path(arguments.file), at=store.now())
     say(arguments, {"restored": arguments.file}, f"restored from {arguments.file}; what was there before is kept among the backups")
     return DONE
 
 
-def not_yet(what: str) -> Callable[[argparse.Namespace], int]:
-    def run(arguments: argparse.Namespace) -> int:
-        say(arguments, {"error": f"{what} is not built yet"}, f"{what} is not built yet.")
-        return NOT_YET
+def run_on_library(run: Callable[[argparse.Namespace, Engine], int]) -> Callable[[argparse.Namespace], int]:
+    def opened(arguments: argparse.Namespace) -> int:
+        engine = store.open_engine()
+        store.upgrade(engine)
+        return run(arguments, engine)
 
-    return run
+    return opened
 
 
 def parser() -> argparse.ArgumentParser:
@@ -140,8 +147,9 @@ def parser() -> argparse.ArgumentParser:
     verb("check", run_check, "verify content and database; exit 1 on any finding")
     ask_arguments(verb("ask", run_ask, "answer questions from the notes, each sentence with its citation"))
     search_arguments(verb("search", run_search, "find passages"))
-    for name, what in (("cards", "Listing cards"), ("import", "Import"), ("export", "Export")):
-        verb(name, not_yet(what), f"{what}: not built yet").add_argument("rest", nargs="*")
+    library_command.cards_arguments(verb("cards", run_on_library(library_command.run_cards), "list and find cards"))
+    library_command.import_arguments(verb("import", run_on_library(library_command.run_import), "bring notes and cards into your own library"))
+    library_command.export_arguments(verb("export", run_on_library(library_command.run_export), "take everything out, or what a search finds"))
     verb("backup", run_backup, "copy the database aside, safely, while it is in use")
     verb("restore", run_restore, "put a backup in the database's place").add_argument("file")
     return top
@@ -151,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except store.StoreError as error:
+    except (store.StoreError, Unreadable, QueryError) as error:
         print(error, file=sys.stderr)
         return FOUND
 

@@ -32,3 +32,12 @@ def turn(x: Tensor, angle: Tensor) -> Tensor:
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+def long_term_bound(distance: Tensor, theta: Tensor) -> Tensor:
+    """distance (P,), theta (D/2,) -> (P,): how far the bound of Su et al. (2021, section 3.4.3) has fallen, 1 at distance 0.
+
+    The score is the real part of Σ hᵢ exp(i·distance·θᵢ). Summed by parts it is at most max|hᵢ₊₁ - hᵢ| times Σ |Sⱼ|, Sⱼ = Σ_{i<j} exp(i·distance·θᵢ)."""
+    steps = distance.to(torch.float32)[:, None] * theta  # (P, D/2)
+    partial = torch.polar(torch.ones_like(steps), steps).cumsum(dim=-1).abs().sum(dim=-1)  # Σ |Sⱼ|
+    return partial / (len(theta) * (len(theta) + 1) / 2)  # without rotation |Sⱼ| = j

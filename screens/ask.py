@@ -61,9 +61,9 @@ def main() -> None:
 
 
 def ask_field() -> str:
-    """The field and the address say the same; whichever changed last wins."""
+    """The field and the address say the same; whichever changed last wins. On the way back from a note the field is empty again."""
     in_address = st.query_params.get("q", "")
-    if st.session_state.get("asked-address") != in_address:
+    if st.session_state.get("asked-address") != in_address or "question" not in st.session_state:
         st.session_state["asked-address"] = in_address
         st.session_state["question"] = in_address
 
@@ -87,6 +87,8 @@ def progress_line() -> None:
     missing, total = search_desk.waiting()
     if missing:
         st.progress((total - missing) / max(total, 1), text=f"Getting to know the notes: {total - missing} of {total} passages. The others are found by their words meanwhile.")
+    else:
+        st.rerun()  # the question is asked again, with everything there is
 
 
 def say_progress() -> None:

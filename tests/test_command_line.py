@@ -45,3 +45,31 @@ def test_a_wrong_call_is_answered_with_the_usage(run, arguments):
     assert done.returncode == 2
     assert "usage" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_notes_come_in_are_found_leave_and_are_taken_back(run, tmp_path):
+    run("sync")
+    (tmp_path / "mine.md").write_text("# Mine\n\n## Why momentum?\n\nBecause it remembers.\n")
+    preview = run("import", str(tmp_path / "mine.md"), "--preview", "--json")
+    assert preview.returncode == 0, preview.stderr
+    assert [change["kind"] for change in json.loads(preview.stdout)["changes"]] == ["new", "new"]
+    done = json.loads(run("import", str(tmp_path / "mine.md"), "--json").stdout)
+    assert (done["new"], done["topics"]) == (1, 1)
+    found = json.loads(run("cards", "momentum", "--json").stdout)
+    assert (found["total"], found["cards"][0]["question"]) == (1, "Why momentum?")
+    for name in ("out.apkg", "out.csv", "out.json", "out.zip", "all.attend"):
+        out = run("export", str(tmp_path / name), "--json")
+        assert out.returncode == 0, out.stderr
+        assert (tmp_path / name).stat().st_size > 500
+    assert json.loads(run("export", str(tmp_path / "one.json"), "momentum", "--json").stdout)["cards"] == 1
+    assert "1 cards and 1 topics are gone" in run("import", "--undo", str(done["run"])).stdout
+    assert json.loads(run("cards", "momentum", "--json").stdout)["total"] == 0
+
+
+def test_a_file_that_cannot_be_imported_gets_one_clear_sentence(run, tmp_path):
+    (tmp_path / "broken.apkg").write_bytes(b"PK\x03\x04 not whole")
+    for name in ("broken.apkg", "nothing.md", "strange.xyz"):
+        done = run("import", str(tmp_path / name))
+        assert done.returncode == 1
+        assert done.stderr.startswith("expected ")
+        assert "Traceback" not in done.stderr

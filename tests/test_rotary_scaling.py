@@ -8,7 +8,7 @@ from transformers import LlamaConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 
-from models.rotary import frequencies, rotate, turn
+from models.rotary import frequencies, long_term_bound, rotate, turn
 from models.rotary_scaling import ramp, scaled_frequencies, score_growth
 
 L = 2048
@@ -54,3 +54,12 @@ def test_a_quarter_turn_by_hand() -> None:
 def test_an_unknown_method_is_named() -> None:
     with pytest.raises(ValueError, match="method must be one of none, pi, ntk, yarn; got 'abf'"):
         scaled_frequencies(8, 10_000.0, "abf", 2.0, L)
+
+
+def test_the_bound_of_su_is_one_at_the_same_place_and_holds_for_equal_pairs() -> None:
+    """By hand for two pairs: (1 + |e^{iθ₀} + e^{iθ₁}|) / 3. Any distance takes something off."""
+    theta, distance = frequencies(4), torch.arange(50)
+    by_hand = [(1 + abs(complex(math.cos(m), math.sin(m)) + complex(math.cos(0.01 * m), math.sin(0.01 * m)))) / 3 for m in range(50)]
+    assert long_term_bound(distance, theta).tolist() == pytest.approx(by_hand, abs=1e-6)
+    assert long_term_bound(torch.tensor([0]), frequencies(64)).item() == pytest.approx(1)
+    assert (long_term_bound(torch.arange(1, 300), frequencies(128)) < 1).all()

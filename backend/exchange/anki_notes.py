@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.cards import Card, gap_texts, showings
-from backend.exchange.html_text import to_html
+from backend.exchange.html_text import media_name, to_html
 from backend.exchange.records import CardRecord, MemoryRecord, Progress, Records, ReviewRecord, quiet
 from backend.markup import marks
 from backend.questions import Form, show_quantity
@@ -90,11 +90,6 @@ def write_anki(records: Records, path: Path, *, at: int, rollover_hour: int = 4,
             archive.writestr("media", json.dumps({str(number): media_name(media.name) for number, media in enumerate(records.media)}))
             for number, media in enumerate(records.media):
                 archive.writestr(str(number), media.data)
-
-
-def media_name(name: str) -> str:
-    """Anki's media lie in one folder."""
-    return re.sub(r"[\\/:*?\"<>|\x00-\x1f]", "_", name).lstrip(".")[:120] or "file"
 
 
 _SCHEMA = """

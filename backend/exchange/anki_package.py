@@ -17,11 +17,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from backend.cards import Card, read_cards, showings, write_card
 from backend.exchange.anki_notes import ATTEND, back_html, front_html
 from backend.exchange.archive import Archive, check_name, unpack_zstd
-from backend.exchange.html_text import LARGEST_FIELD, is_plain, to_markdown
+from backend.exchange.html_text import LARGEST_FIELD, is_plain, media_name, to_markdown
 from backend.exchange.markdown import plain_slug
 from backend.exchange.protobuf import number_of, read_message, text_of
 from backend.exchange.records import CardRecord, MediaRecord, MemoryRecord, Progress, Records, ReviewRecord, Unreadable, quiet
@@ -221,9 +222,23 @@ def _read_cards(
         shown[number] = showing
         records.memories.append(_memory(showing, row, first_day))
     records.cards = list(made.values())
+    records.media = [_with_path(media, records.cards) for media in records.media] if any("/" in card.source for card in records.cards) else records.media
     if len(shown) < total:
         records.notices.append(f"{total - len(shown)} cards have nothing to ask or to answer and were left out")
     _read_reviews(database, records, shown)
+
+
+def _with_path(media: MediaRecord, cards: list[CardRecord]) -> MediaRecord:
+    """The name by which our Markdown calls an attachment: Anki's media have no folders."""
+    for card in cards:
+        if "/" in card.source:
+            for name in _PICTURE.findall(card.source):
+                if media_name(unquote(name)) == media.name:
+                    return replace(media, name=unquote(name))
+    return media
+
+
+_PICTURE = re.compile(r"!\[[^\]\n]*\]\(<?([^)>\n]+)>?\)")
 
 
 def _read_reviews(database: sqlite3.Connection, records: Records, shown: dict[int, str]) -> None:
@@ -263,10 +278,15 @@ def _memory(showing: str, row: tuple[Any, ...], first_day: int) -> MemoryRecord:
 
 
 def _card_of(note: AnkiNote, ord_: int, topic: str, deck: str) -> tuple[CardRecord | None, str]:
-    if note.kind.name.startswith(ATTEND) and (ours := _our_card(note, deck)):
-        names = [shown.id for shown in showings(ours.card)]
-        return (ours, names[ord_]) if ord_ < len(names) else (None, "")
-    base = f"anki-{hashlib.blake2b(note.guid.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+    base = ""
+    if note.kind.name.startswith(ATTEND) and (read := _beside(note)):
+        ours = _our_card(note, read)
+        if ours:
+            names = [shown.id for shown in showings(ours.card)]
+            return (ours, names[ord_]) if ord_ < len(names) else (None, "")
+        base, topic = read.id, note.fields.get("Topic") or topic
+        note = replace(note, fields={side: note.fields.get(side, "") for side in ("Front", "Back")})
+    base = base or f"anki-{hashlib.blake2b(note.guid.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     origin = {"guid": note.guid, "type": note.kind.name, "deck": deck}
     if note.kind.cloze:
         gaps = _gap_card(note, base)
@@ -318,19 +338,20 @@ def _tries(name: str, front: str, back: str, typed: str, tags: tuple[str, ...]) 
     yield Card(name, Question(Form.PROSE, plain_front or "(no question)", plain_back or "(no text)"))
 
 
-def _our_card(note: AnkiNote, deck: str) -> CardRecord | None:
+def _beside(note: AnkiNote) -> Card | None:
+    """The card whose Markdown a note of ours carries along."""
+    read, _ = read_cards(to_source(note.fields.get("Markdown", "")))
+    usable = len(read) == 1 and re.fullmatch(r"[a-z0-9-]{1,120}", note.fields.get("Topic", ""))
+    return read[0] if usable else None
+
+
+def _our_card(note: AnkiNote, card: Card) -> CardRecord | None:
     """A note that we wrote, unless somebody has edited it in Anki since."""
-    source, topic = note.fields.get("Markdown", ""), note.fields.get("Topic", "")
-    text = to_source(source)
-    read, _ = read_cards(text)
-    if len(read) != 1 or not re.fullmatch(r"[a-z0-9-]{1,120}", topic or "-"):
-        return None
-    card = read[0]
-    same = (front_html(card), back_html(card)) == (note.fields.get("Front", ""), note.fields.get("Back", ""))
-    if not same:
+    if (front_html(card), back_html(card)) != (note.fields.get("Front", ""), note.fields.get("Back", "")):
         return None
     kept = replace(card, tags=note.tags) if {tag.replace(" ", "_") for tag in card.tags} != set(note.tags) else card
-    return CardRecord(kept, topic, text if kept == card else "", "written by Attend")
+    source = to_source(note.fields["Markdown"]) if kept == card else ""
+    return CardRecord(kept, note.fields["Topic"], source, "written by Attend")
 
 
 def to_source(field: str) -> str:

@@ -205,11 +205,22 @@ def _table(rows: list[list[str]]) -> str:
 # -- Markdown as HTML ----------------------------------------------------------------------------------------------------
 
 
+def media_name(name: str) -> str:
+    """An attachment's name without folders, as Anki keeps them all in one."""
+    return re.sub(r"[\\/:*?\"<>|\x00-\x1f]", "_", name).lstrip(".")[:120] or "file"
+
+
 class _Html(RendererHTML):
     """Formulas in the brackets that Anki and MathJax read."""
 
     def math_inline(self, tokens: list[Token], at: int, options: object, env: object) -> str:
         return f"\\({escape(tokens[at].content, quote=False)}\\)"
+
+    def image(self, tokens, at, options, env) -> str:  # type: ignore[no-untyped-def,override]
+        source, words = unquote(str(tokens[at].attrGet("src") or "")), tokens[at].content
+        if "://" in source or source.startswith("//"):
+            return f'<a href="{escape(source)}">{escape(words or source)}</a>'
+        return f'<img src="{escape(media_name(source))}" alt="{escape(words)}">'
 
     def math_block(self, tokens: list[Token], at: int, options: object, env: object) -> str:
         return f"\\[{escape(tokens[at].content.strip(), quote=False)}\\]\n"
@@ -220,7 +231,7 @@ def _parser() -> MarkdownIt:
     parser.disable(["reference", "lheading"])
     parser.use(dollarmath_plugin, allow_labels=False, double_inline=False)
     # the plugin writes its own <span>s: ours stand in their place
-    for name in ("math_inline", "math_block"):
+    for name in ("math_inline", "math_block", "image"):
         parser.add_render_rule(name, getattr(_Html, name))
     return parser
 

@@ -1,4 +1,9 @@
-"""A four-layer decoder on the toy world, with learned positions: the model whose circuits are known."""
+"""A four-layer decoder on the toy world, with learned positions: the model whose circuits are known.
+
+Another seed puts the same circuits into other heads, and not always the same circuits. With this one the previous-token, duplicate, induction and
+subject-finding heads are as sharp as in a textbook. Who receives is found without a name mover in the strict sense: several heads fetch the name at
+one place of the sentence, be it the receiver's or the giver's (on the card the best `name_mover` and the best `giver_first` score alike).
+"""
 
 from typing import Any
 

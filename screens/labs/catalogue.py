@@ -13,6 +13,7 @@ import importlib
 import inspect
 import json
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from .shape import Check, Experiment
 
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "verified.json"  # the last `python -m screens.labs verify --record`
+_PARSING = threading.Lock()  # Python 3.11 counts the depth of all threads' parsing in one place and stops when they mix (CPython issue 106905)
 FUNCTIONS = ("compute", "figures", "says", "verify")
 
 
@@ -161,7 +163,8 @@ def _one_thread() -> None:
 
 @functools.lru_cache(maxsize=1024)
 def _read(path: Path, _changed: int) -> Entry:
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    with _PARSING:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     docstring = ast.get_docstring(tree)
     if not docstring:
         raise LabError(f"{path}: a lab opens with a docstring: its title, a blank line, the lesson")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import subprocess
 import sys
 import threading
@@ -58,7 +59,9 @@ def _begin_encoding(many: bool) -> None:
     if isinstance(last, subprocess.Popen):
         return  # once: what it could not do it cannot do again
     if many:
-        process = subprocess.Popen([sys.executable, "-m", "backend", "sync"], cwd=store.HOUSE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "backend", "sync"]
+        gentle = {"preexec_fn": lambda: os.nice(15)} if hasattr(os, "nice") else {}  # pages go first
+        process = subprocess.Popen(command, cwd=store.HOUSE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **gentle)
         atexit.register(process.terminate)
         running["last"] = process
     else:

@@ -46,7 +46,7 @@ THUMBNAIL = """<svg viewBox="0 0 160 90" fill="none" stroke="currentColor" strok
 
 SLUG = "multi-head-explorer"
 TEXTS = 8  # per task
-FEWER = 3  # of them when one more head is tried: sixteen passes at once
+FEWER = 2  # of them when one more head is tried: sixteen passes at once
 SEED = 41
 NAMED_FROM = 0.5
 NOT_ZERO = 1e-9  # of the largest singular value, in double precision
@@ -90,7 +90,7 @@ def best_place(scores: np.ndarray) -> Head:
 
 def compute(
     task: Annotated[str, Choice(TASK_WORDS, label="Task", help="Whose texts are shown, and whose loss is looked at closely.")] = "copying",
-    layer: Annotated[int, Slider(0, 3, label="Layer", help="The switches below belong to this layer; or click a head in the picture.")] = 0,
+    layer: Annotated[int, Slider(0, 3, label="Layer", help="The switches below belong to this layer")] = 0,
     head_0: Annotated[bool, Toggle(label="Head 0 on")] = True,
     head_1: Annotated[bool, Toggle(label="Head 1 on")] = True,
     head_2: Annotated[bool, Toggle(label="Head 2 on")] = True,
@@ -174,11 +174,10 @@ def figures(result: Result) -> dict[str, Any]:
     drawn: dict[str, Any] = {
         f"All heads on a text of the task {result.task}": AttentionView(
             result.tokens, result.weights, causal=True, head=_shown(result), vectors=result.vectors, names=result.names, silenced=result.silenced,
-            sets={"layer": "{layer}"},
         ),
         "Loss of the four tasks": _tasks(result),
-        f"One head removed, {result.task} alone": _each(result),
-        "One head removed: which task pays": _matrix(result),
+        f"One head removed: what {result.task} pays": _each(result),
+        "One head removed: all four tasks": _matrix(result),
         "More heads, lower rank": _ranks(result),
     }  # fmt: skip
     return drawn
@@ -486,7 +485,7 @@ def second_weights(question: Question) -> str:
 
 def ask_rank(rng: random.Random) -> Question:
     while True:
-        width, heads = rng.choice([128, 256, 384, 512, 768, 1024]), rng.choice([2, 4, 8, 16, 32, 64])
+        width, heads = rng.choice([128, 192, 256, 384, 512]), rng.choice([4, 8, 16, 32, 64])
         right = width // heads
         mistakes = [
             Mistake("full-width", width, "The matrix is $d_{model}\\times d_{model}$, but it is a product through $d_{model}/h$ numbers."),

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from backend.questions import Form, Question
-from models.rotary import angles, frequencies, rotate, turn
+from models.rotary import angles, frequencies, long_term_bound, rotate, turn
 from models.rotary_scaling import METHODS, ramp, scaled_frequencies, score_growth
 from screens.labs import Check, Choice, Experiment, Mistake, Seed, Slider, Stops, number_options, numeral
 from screens.labs.drawing import axis, heatmap, lines
@@ -39,7 +39,7 @@ from screens.labs.pictures import Swept
 
 TOPIC = "rotary-position-embedding"
 REFERENCE = "transformers LlamaRotaryEmbedding, apply_rotary_pos_emb and ROPE_INIT_FUNCTIONS; complex numbers in torch"
-MECHANISM = (frequencies, angles, turn, scaled_frequencies, ramp)
+MECHANISM = (frequencies, angles, turn, long_term_bound, scaled_frequencies, ramp)
 THUMBNAIL = """<svg viewBox="0 0 160 90" fill="none" stroke="currentColor" stroke-width="2">
 <g opacity=".5"><circle cx="32" cy="45" r="24"/><circle cx="84" cy="45" r="20"/><circle cx="130" cy="45" r="16"/></g>
 <path d="M32 45L50 29" stroke="#1f77c9" stroke-width="4"/><path d="M32 45L27 68" stroke="#d4620f" stroke-width="4"/>
@@ -157,11 +157,12 @@ def _over_distance(result: Result) -> go.Figure:
     series = {
         "this q and k": result.scores(distance, zeros).numpy(),
         "mean cosine": torch.cos(distance[:, None] * result.theta).mean(-1).numpy() * score_growth(result.method, result.s),
+        "bound of Su et al.": long_term_bound(distance, result.theta).numpy(),
     }
     marks = [(TRAINED, "trained length")]
     if result.m >= result.n:
         marks.append((result.m - result.n, "m - n"))
-    return lines(distance.numpy(), series, x_axis=axis("distance m - n"), y_axis=axis("score q·k"), markers=False, upright=marks)
+    return lines(distance.numpy(), series, x_axis=axis("distance m - n"), y_axis=axis("score q·k; bound as a share"), markers=False, upright=marks)
 
 
 def _surface(result: Result) -> go.Figure:
@@ -177,7 +178,7 @@ def _shifted(result: Result) -> go.Figure:
     by = torch.arange(0, REACH - 127)
     both = result.scores(result.m + by, result.n + by)
     one = result.scores(result.m + by, torch.full_like(by, result.n))
-    series = {"both": both.numpy(), "query alone": one.numpy()}
+    series = {"both": both.numpy(), "only q": one.numpy()}
     return lines(by.numpy(), series, x_axis=axis("shifted by"), y_axis=axis("score q·k"), markers=False, strong="both", upright=[(result.shift, "")])
 
 
@@ -255,7 +256,7 @@ TRY = [
         right=1,
         why="The score is a sum of $D/2$ cosines of different speed. Su et al. prove that an upper bound falls on average; a single pair of vectors oscillates, "
         "and with suitable phases a score can be largest at some distance.",
-        look="Second picture: one query and key against the mean of the cosines, which is what an equal share on every pair would give.",
+        look="Second picture: the line of this query and key, and the dotted bound, which at this head size falls on average only; choose D = 128 and it is calmer.",
         holds=lambda result: _ups(result) > 20 and _mean_size(result, 0, 8) > _mean_size(result, 200, 500),
         tempting={0: "Count how often the line rises.", 2: "Only shifting both leaves it the same."},
     ),

@@ -140,7 +140,7 @@ def _as_text(piece: str | bytes) -> str:
     try:
         return piece.decode()
     except UnicodeDecodeError:
-        return "‹" + piece.hex(" ") + "›"
+        return "‹" + piece.hex("-") + "›"
 
 
 def _leaders(trained: Trained, merges: int) -> list[tuple[Pair, int]]:

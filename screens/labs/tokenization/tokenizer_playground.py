@@ -217,7 +217,7 @@ def _cut(scheme: str, entries: int, text: str, pieces: list[list[str]], unknown:
 
 def _cut_bytes(scheme: str, entries: int, pieces: list[list[bytes]]) -> Cut:
     flat = [piece for its in pieces for piece in its]
-    notes = ["" if piece.isascii() else f"bytes {piece.hex(' ')}" for piece in flat]
+    notes = ["" if piece.isascii() else f"bytes {piece.hex('-')}" for piece in flat]
     return Cut(scheme, entries, [shown(piece) for piece in flat], [False] * len(flat), notes, _owners(pieces), 0, True)
 
 
@@ -240,7 +240,7 @@ def shown(piece: bytes) -> str:
     try:
         return piece.decode()
     except UnicodeDecodeError:
-        return "‹" + piece.hex(" ") + "›"
+        return "‹" + piece.hex("-") + "›"
 
 
 @functools.cache
