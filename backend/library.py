@@ -677,3 +677,54 @@ def _collect_memories(session: Session, learner: int, ids: set[str]) -> tuple[li
 _UNDONE = Statement("SELECT value FROM event WHERE learner = :learner AND kind = 'undo'")
 _LOG = Statement("""SELECT id, card, kind, at, grade, duration, CASE WHEN kind = 'import' THEN data END FROM event
     WHERE learner = :learner AND kind IN ('grade', 'import') ORDER BY card, seq""")
+
+
+# --- many cards at once ---------------------------------------------------------------------------------------------------
+
+
+def mark_many(session: Session, *, learner: int, cards: Sequence[str], kind: Literal["suspend", "flag"], value: int, at: int) -> int:
+    """Suspend (1) or resume (0), or flag (0 to 7), as one action: `review.undo` takes all of it back. Says how many changed."""
+    day = review.today_of(read_settings(session, learner=learner), at)
+    column = {"suspend": LearnerCard.suspended, "flag": LearnerCard.flag}[kind]
+    batch: int | None = None
+    changed = 0
+    for start in range(0, len(cards), BATCH):
+        here = col(LearnerCard.card).in_(cards[start : start + BATCH])
+        rows = session.exec(select(LearnerCard.card, LearnerCard.events, LearnerCard.topic, LearnerCard.last_day, column).where(LearnerCard.learner == learner, here))  # type: ignore[call-overload]
+        for card, seq, topic, last_day, now in rows.all():
+            if int(now) == value:
+                continue
+            event = {"learner": learner, "card": card, "seq": seq, "kind": kind, "value": value, "at": at, "day": max(day, last_day), "topic": topic}
+            number = review.append_event(session, event | {"batch": batch})
+            batch = batch or number
+            changed += 1
+            _SET[kind].run(session, {"learner": learner, "card": card, "value": value, "truth": bool(value), "no": False, "yes": True})
+    return changed
+
+
+_SET = {
+    "suspend": Statement("""UPDATE learner_card SET suspended = :truth, leech = CASE WHEN :truth = :yes THEN leech ELSE :no END, events = events + 1
+        WHERE learner = :learner AND card = :card"""),
+    "flag": _MARK["flag"],
+}
+
+
+def tag_many(session: Session, *, learner: int, cards: Sequence[str], tag: str, remove: bool, at: int) -> str:
+    """Give a tag to cards of the learner's own library, or take it away: an import of its own, which can be taken back."""
+    tag = "-".join(tag.replace(";", " ").replace(",", " ").split())
+    if not tag:
+        return "Say which tag."
+    records = collect(session, learner=learner, cards=cards, name=f"{'without' if remove else 'with'} the tag {tag}")
+    own = set(session.exec(select(Card.block).where(Card.owner == learner)))
+    changed = [_tagged(record, tag, remove) for record in records.cards if record.id in own and (tag in record.card.tags) == remove]
+    if changed:
+        wanted = Records(records.name, cards=changed)
+        apply_import(session, learner=learner, records=wanted, at=at, theirs={record.id for record in changed})
+    shipped = len(records.cards) - sum(record.id in own for record in records.cards)
+    left = f" {shipped} shipped cards keep their tags." if shipped else ""
+    return f"{len(changed)} cards {'lost' if remove else 'got'} the tag {tag}.{left}"
+
+
+def _tagged(record: CardRecord, tag: str, remove: bool) -> CardRecord:
+    tags = tuple(each for each in record.card.tags if each != tag) if remove else (*record.card.tags, tag)
+    return replace(record, card=replace(record.card, tags=tags), source="")

@@ -91,7 +91,7 @@ def run_import(arguments: argparse.Namespace, engine: Engine) -> int:
         with store.reading(engine) as session:
             return show_plan(arguments, plan_import(session, learner=learner, records=records))
     with store.writing(engine) as session:
-        chosen = set() if arguments.no_offers else None
+        chosen: set[str] | None = set() if arguments.no_offers else None
         report = apply_import(session, learner=learner, records=records, at=store.now(), chosen=chosen, theirs=set(arguments.theirs), progress=bar)
     back = f"Take it back with: python -m backend import --undo {report.run}"
     say(arguments, asdict(report), "\n".join([*report.notices[:FEW], str(report), back]))
@@ -102,7 +102,7 @@ def show_plan(arguments: argparse.Namespace, plan: Plan) -> int:
     changes = [asdict(change) for change in plan.changes if change.kind != "same"]
     lines = [f"{c['kind']:9} {c['what']:10} {c['id']}  {c['why']}{'  (offered)' if c['offered'] else ''}" for c in changes]
     gaps = [f"gap       {gap.heading}{f'  see {slug}' if slug else ''}" for gap, slug in plan.gaps]
-    result = {"changes": changes, "gaps": [{"file": gap.file, "heading": gap.heading, "topic": slug} for gap, slug in plan.gaps]}
+    result: dict[str, object] = {"changes": changes, "gaps": [{"file": gap.file, "heading": gap.heading, "topic": slug} for gap, slug in plan.gaps]}
     result |= {"memories": plan.memories, "reviews": plan.reviews, "notices": plan.records.notices}
     say(arguments, result, "\n".join([*lines, *gaps, *plan.records.notices[:FEW], f"{plan.count('new')} cards would be made; nothing was written."]))
     return DONE
@@ -124,7 +124,7 @@ def run_export(arguments: argparse.Namespace, engine: Engine) -> int:
         records = collect(session, learner=learner, cards=cards, name=path.name)
         settings = read_settings(session, learner=learner)
     write_path(records, path, at=at, rollover_hour=settings.rollover_hour, progress=bar)
-    result = {"exported": str(path), "cards": len(records.cards), "topics": len(records.topics), "reviews": len(records.reviews), "notices": records.notices}
+    result: dict[str, object] = {"exported": str(path), "cards": len(records.cards), "topics": len(records.topics), "reviews": len(records.reviews), "notices": records.notices}
     say(arguments, result, "\n".join([*records.notices, f"{len(records.cards)} cards of {len(records.topics)} topics are in {path}"]))
     return DONE
 

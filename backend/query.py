@@ -110,6 +110,10 @@ def han_pairs(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(run[at : at + 2] for run in _HAN.findall(text) for at in range(max(1, len(run) - 1))))
 
 
+def count_han(text: str) -> int:
+    return sum(map(len, _HAN.findall(text)))
+
+
 # -- names -------------------------------------------------------------------------------------------------------------------
 
 
@@ -183,7 +187,7 @@ def translate(text: str, names: Mapping[str, str]) -> tuple[str, float]:
         return f" {' '.join(said)} "
 
     said = " ".join(_HAN.sub(english, text).split())
-    return said, unread / max(1, sum(map(len, _HAN.findall(text))))
+    return said, unread / max(1, count_han(text))
 
 
 # -- spelling ----------------------------------------------------------------------------------------------------------------

@@ -208,7 +208,7 @@ def _chosen(pool: Sequence[Item], setup: Setup, rng: random.Random) -> list[Item
 
 def _with_neighbours(chosen: list[Item], pool: Sequence[Item], setup: Setup, near: Nearness, rng: random.Random) -> list[Item]:
     """Every now and then the card that is most easily confused with one takes the place of the last one chosen."""
-    here = {item.block: item for item in pool if item.form not in (COMPUTED, ERROR)}
+    here = {item.block: item for item in pool if item.form in set(setup.forms or ASKABLE) - {COMPUTED, ERROR}}
     kept, taken = list(chosen), {item.block for item in chosen}
     for item in chosen[: len(chosen) // 2]:
         if rng.random() >= MEETING:

@@ -64,7 +64,7 @@ def spot_the_error(erratum: Mapping[str, str], others: Sequence[Mapping[str, str
 def honest_options(key: Option, candidates: Sequence[Candidate], *, seed: int) -> tuple[Option, ...] | None:
     """The key and three candidates, so chosen that neither its length nor its likeness to the others tells which it is."""
     rng = random.Random(seed)
-    usable = _of_both_lengths(key, _different(key, candidates))
+    usable = _of_both_lengths(key, _different(key, _of_both_lengths(key, candidates, 2 * AT_MOST)), AT_MOST)
     if len(usable) < OPTIONS - 1:
         return None
     wanted_length, wanted_centre = rng.randrange(OPTIONS), rng.randrange(OPTIONS)
@@ -84,13 +84,12 @@ def honest_options(key: Option, candidates: Sequence[Candidate], *, seed: int) -
     return tuple(rng.sample(options, OPTIONS))
 
 
-def _of_both_lengths(key: Option, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The first few, half of them shorter than the key where there are such: else its length would give it away."""
+def _of_both_lengths(key: Option, candidates: Sequence[Candidate], count: int) -> list[Candidate]:
+    """The first `count`, half of them shorter than the key where there are such: else its length would give it away."""
     shorter = [each for each in candidates if len(each.text) < len(key.text)]
     longer = [each for each in candidates if len(each.text) >= len(key.text)]
-    half = (AT_MOST + 1) // 2
-    taken = shorter[: max(half, AT_MOST - len(longer))]
-    return taken + longer[: AT_MOST - len(taken)]
+    taken = shorter[: max((count + 1) // 2, count - len(longer))]
+    return taken + longer[: count - len(taken)]
 
 
 def _place(values: Sequence[float]) -> float:

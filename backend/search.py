@@ -24,7 +24,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 
 from backend.passages import ANSWER, KINDS, SECTION
-from backend.query import Lexicon, Query, all_words, content_words, is_common, name_key, read_query
+from backend.query import Lexicon, Query, all_words, content_words, count_han, is_common, name_key, read_query
 from backend.search_index import MODEL, Embed, read_vectors
 from backend.tables import Passage, Topic, Vector
 
@@ -41,6 +41,7 @@ FEATURES = (
 )  # fmt: skip
 LEXICAL_HITS = 120
 BROAD = 4
+UNREAD_HAN = 1.2  # what a Chinese character that no term explains weighs
 NEAREST = 400  # rows that can count towards it
 
 
@@ -387,7 +388,9 @@ def evidence(session: Session, index: Index, found: Found) -> dict[str, float]:
     row = dict(zip(FEATURES, map(float, found.features[first])))
     cosines = [float(found.similar[index.kinds[kind]].max(initial=0.0)) for kind in KINDS] if len(found.similar) else [0.0] * len(KINDS)
     total = sum(found.weight.values()) or 1.0
-    absent = sum(found.weight[word] for word in found.missing)
+    unread = UNREAD_HAN * found.query.unread * count_han(found.query.text)  # Chinese that nobody could translate counts as absent words
+    read = total / (total + unread)
+    absent = sum(found.weight[word] for word in found.missing) + unread
     strange = sum(not is_common(word) for word in found.missing)
     scores = [ranked.score for ranked in found.ranking[:6]]
     return {
@@ -397,11 +400,11 @@ def evidence(session: Session, index: Index, found: Found) -> dict[str, float]:
         "name": cosines[0],
         "score": scores[0] / 10,
         "margin": (scores[0] - scores[-1]) / 10,
-        "covered": row["covered"],
-        "named": row["named"],
-        "absent": absent / total,
+        "covered": row["covered"] * read,
+        "named": row["named"] * read,
+        "absent": absent / (total + unread),
         "strange": min(strange, 3) / 3,
-        "together": _together(session, index, found, total),
+        "together": _together(session, index, found, total) * read,
         "words": min(max(found.lexical.values(), default=0.0) / 20, 1.5),
         "unread": found.query.unread,
         "no_words": float(not found.query.words),

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 
-def penalise(z: Tensor, seen: Tensor, penalty: float) -> Tensor:
+def penalise(z: Tensor, seen: Tensor, penalty: float | Tensor) -> Tensor:
     """Seen tokens lose: a positive logit is divided, a negative one multiplied, so that both move down."""
-    if penalty <= 0:
+    if torch.as_tensor(penalty).le(0).any():
         raise ValueError(f"A repetition penalty is above 0 (1 changes nothing), and {penalty} came.")
     return torch.where(seen, torch.where(z < 0, z * penalty, z / penalty), z)
 

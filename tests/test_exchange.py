@@ -92,7 +92,7 @@ def told(records: Records) -> dict:
     return {
         "cards": sorted((card.id, card.topic, card.markdown) for card in records.cards),
         "media": sorted((media.name, media.sha) for media in records.media),
-        "memories": sorted((m.card, m.due_day, m.stability, m.difficulty, m.interval, m.suspended, m.flag, m.lapses, m.reps) for m in records.memories if m.due_day),
+        "memories": sorted((m.card, m.due_day, round(m.stability or 0, 3), m.difficulty, m.interval, m.suspended, m.flag, m.lapses, m.reps) for m in records.memories if m.due_day),
         "reviews": sorted((r.card, r.at, r.grade, r.duration) for r in records.reviews),
     }
 

@@ -1,9 +1,9 @@
 """The trained models that are shipped: they load, they are small, and what their cards say is true of them."""
 
 import hashlib
-import subprocess
-import sys
-from pathlib import Path
+import importlib
+import json
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -12,10 +12,10 @@ from models import checkpoints, circuits, toy_world
 from models.decoder import Decoder, without
 from models.symbols import START, STOP
 from models.training import RECIPES, dates, shapes, toy_draft, toy_masked, toy_mixture
+from models.training.__main__ import main
 from models.training.language import held_out_loss
 from models.training.steps import Recipe, share_of_rate
 
-HOUSE = Path(__file__).parents[1]
 MODELS = [name for name in RECIPES if name != "toy_tokenizer"]
 DECODERS = [name for name in MODELS if name.startswith("toy_decoder")]
 
@@ -41,6 +41,15 @@ def test_a_card_describes_the_very_file_beside_it(name: str) -> None:
     assert card["parameters"] == sum(parameter.numel() for parameter in model.parameters())
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_card_tells_the_recipe_that_is_in_the_folder(name: str) -> None:
+    recipe, card = importlib.import_module(f"models.training.{name}"), checkpoints.card(name)
+    assert card["recipe"] == json.loads(json.dumps(asdict(recipe.RECIPE)))
+    assert (card["seed"], card["kind"], card["tokenizer"]) == (recipe.SEED, recipe.KIND, recipe.TOKENIZER)
+    assert card["data"] == recipe.data()
+    assert card["title"] == recipe.__doc__.splitlines()[0]
 
 
 def test_a_model_is_loaded_once_but_a_copy_to_train_is_ones_own() -> None:
@@ -163,7 +172,7 @@ def test_a_trained_decoder_says_the_same_with_and_without_its_cache(name: str) -
 
 
 def test_a_head_that_looks_one_back_by_construction_scores_one() -> None:
-    """Huge rotary-free position keys: query t is the code of t - 1, so every head must look exactly one back."""
+    """The weights are replaced by ones that look exactly one back: what the scores must say is then known."""
 
     class OneBack(Decoder):
         def look(self, tokens, edit=None):
@@ -205,13 +214,8 @@ def test_the_rate_warms_up_stays_and_falls() -> None:
     assert shares == pytest.approx([0.1, 0.5, 1.0, 1.0, 1.0, 0.5, 0.025])
 
 
-def test_the_recipes_are_listed_and_an_unknown_one_is_refused() -> None:
-    listed = run_training()
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == list(RECIPES)
-    refused = run_training("no_such_model")
-    assert refused.returncode == 2
-    assert "no_such_model" in refused.stderr
-
-
-def run_training(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "models.training", *arguments], capture_output=True, text=True, cwd=HOUSE)
+def test_the_recipes_are_listed_and_an_unknown_one_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(RECIPES)
+    assert main(["no_such_model"]) == 2
+    assert "no_such_model" in capsys.readouterr().err

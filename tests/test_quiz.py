@@ -643,3 +643,9 @@ def test_a_question_that_is_kept_is_the_question_that_was_asked(shipped, small):
         assert len(writing.exec(select(Answer)).all()) == len(posed)
     kept = read(small, attempt).sheets
     assert [to_dict(sheet.question) if sheet.question else None for sheet in kept] == [to_dict(each.question) if each.question else None for each in posed]
+
+
+def test_where_there_are_choices_enough_nothing_else_is_asked(shipped):
+    session, stock, near = shipped
+    for seed in range(10):
+        assert {each.kind for each in build(session, stock, near, Setup(count=50, seed=seed, forms=("choice",)))} == {"card"}

@@ -40,6 +40,7 @@ PRESS = """async key => {
         await new Promise(requestAnimationFrame);
         if (state() !== before) break;
     }
+    if (state() === before) throw new Error(`nothing followed the key ${key} on ${before}`);
     await new Promise(done => { const channel = new MessageChannel(); channel.port1.onmessage = done; channel.port2.postMessage(0); });
     return performance.now() - start;
 }"""
