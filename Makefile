@@ -7,6 +7,7 @@ BIN := .venv/bin
 PORT ?= 8501
 # live torch runs on one thread: on a busy machine more threads are many times slower
 export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
 .PHONY: run dev test test-long lint types unit browser bench check clean

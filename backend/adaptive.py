@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backend.quiz import ASKABLE, Drawn, Setup, Stock, eligible
+from backend.quiz import ASKABLE, WEIGHTS, Drawn, Setup, Stock, eligible
 
 FIRST_LEVEL = 2
 
@@ -34,5 +34,8 @@ def next_drawn(stock: Stock, setup: Setup, answered: Sequence[tuple[str, str, fl
     rng = random.Random(setup.seed * 1009 + len(asked))
     level, topics = level_after([score for _, _, score in answered]), Counter(topic for _, topic in asked)
     best = min((abs(item.level - level), topics[item.topic]) for item in pool)
-    item = rng.choice([item for item in pool if (abs(item.level - level), topics[item.topic]) == best])
+    nearest = [item for item in pool if (abs(item.level - level), topics[item.topic]) == best]
+    forms = sorted({item.form for item in nearest})
+    form = rng.choices(forms, [WEIGHTS[form] for form in forms])[0]
+    item = rng.choice([item for item in nearest if item.form == form])
     return Drawn(item, rng.randrange(2**31), item.form not in set(setup.forms or ASKABLE))

@@ -197,7 +197,9 @@ def take_file(name: str, uploaded) -> None:  # type: ignore[no-untyped-def]
         file.write_bytes(uploaded.getbuffer())
         try:
             st.session_state["incoming"] = Incoming(name, read_path(file, progress=lambda done, total, what: status.update(label=f"{what}: {done} of {total}")))
+            status.update(label="Read", state="complete")
         except Unreadable as problem:
+            status.update(label="Not read", state="error")
             st.session_state["library-problem"] = f"{name} was not read: {problem}."
 
 
@@ -222,7 +224,7 @@ def choose_offers(offers: list[Change]) -> set[str] | None:
     with st.expander(f"{len(offers)} cards are offered from plain text: choose", expanded=True):
         rows = [{"Take": True, "Why": change.why, "Card": change.after, "Id": change.id} for change in offers]
         edited = st.data_editor(rows, hide_index=True, disabled=["Why", "Card", "Id"], key="offers", width="stretch", height=min(390, 40 + 36 * len(rows)))
-        return {row["Id"] for row in edited if row["Take"]}
+        return {str(row["Id"]) for row in edited if row["Take"]}
 
 
 def settle_conflicts(conflicts: list[Change]) -> set[str]:

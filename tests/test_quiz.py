@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -103,7 +104,7 @@ def test_topics_take_turns(shipped):
     _, stock, near = shipped
     for seed in range(20):
         topics = [each.item.topic for each in draw(stock, Setup(count=20, seed=seed), near)]
-        assert sum(one == other for one, other in zip(topics, topics[1:])) <= 1
+        assert sum(one == other for one, other in itertools.pairwise(topics)) <= 1
 
 
 def test_confusable_cards_meet(shipped):

@@ -54,9 +54,13 @@ def test_the_local_learner_is_made_once(engine):
 
 
 def test_an_error_undoes_the_whole_transaction(engine):
-    with pytest.raises(ZeroDivisionError), store.writing(engine) as session:
-        store.local_learner(session)
-        1 / 0  # noqa: B018
+    def write_and_fail() -> None:
+        with store.writing(engine) as session:
+            store.local_learner(session)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
     with store.reading(engine) as session:
         assert session.exec(select(tables.Learner)).all() == []
 

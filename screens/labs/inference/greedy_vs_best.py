@@ -304,13 +304,13 @@ def _generated(V: int, start: Tensor, step: Tensor, L: int) -> list[int]:
 
 
 def _two_steps(rng: random.Random) -> tuple[list[float], list[list[float]]]:
-    """A first step and one row per first word, in tenths."""
+    """A first step and one row per first word, in twentieths."""
 
     def row(n: int) -> list[float]:
         while True:
-            cuts = sorted(rng.sample(range(1, 10), n - 1))
-            parts = [(b - a) / 10 for a, b in pairwise([0, *cuts, 10])]
-            if len(set(parts)) == n:
+            cuts = sorted(rng.sample(range(1, 20), n - 1))
+            parts = [(b - a) / 20 for a, b in pairwise([0, *cuts, 20])]
+            if parts.count(max(parts)) == 1:
                 return parts
 
     return row(2), [row(3), row(3)]
