@@ -14,11 +14,13 @@ and the incoming wording is taken only where the learner says so (`theirs`).
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import numpy as np
 from sqlalchemy import insert
@@ -677,6 +679,22 @@ def _collect_memories(session: Session, learner: int, ids: set[str]) -> tuple[li
 _UNDONE = Statement("SELECT value FROM event WHERE learner = :learner AND kind = 'undo'")
 _LOG = Statement("""SELECT id, card, kind, at, grade, duration, CASE WHEN kind = 'import' THEN data END FROM event
     WHERE learner = :learner AND kind IN ('grade', 'import') ORDER BY card, seq""")
+
+
+def find_media(session: Session, *, learner: int, markdown: str) -> list[MediaRecord]:
+    """The attachments that a text shows: by the name it uses, or by the file's name alone when that is unmistakable."""
+    wanted = [unquote(name or wiki).split("|")[0].strip() for name, wiki in _SHOWN.findall(markdown)]
+    names = list(session.exec(select(Media.name).where(Media.learner == learner))) if wanted else []
+    found = []
+    for name in dict.fromkeys(wanted):
+        alike = [each for each in names if each == name] or [each for each in names if each.rpartition("/")[2] == name.rpartition("/")[2]]
+        row = session.get(Media, (learner, alike[0])) if len(alike) == 1 else None
+        if row:
+            found.append(MediaRecord(row.name, row.data))
+    return found
+
+
+_SHOWN = re.compile(r"!\[[^\]\n]{0,500}\]\(<?([^)>\n]{1,500})>?\)|!\[\[([^\]\n]{1,500})\]\]")
 
 
 # --- many cards at once ---------------------------------------------------------------------------------------------------

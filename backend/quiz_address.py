@@ -7,7 +7,7 @@ one sentence for each change, so that a shared or mistyped address always leads 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
@@ -184,8 +184,3 @@ def _mode(written: str, said: list[str]) -> str:
 def _short(text: str) -> str:
     shown = "".join(letter for letter in text[: _SHOWN + 1] if letter.isprintable())
     return shown if len(text) <= _SHOWN else shown[:_SHOWN] + "…"
-
-
-def scope_names(tracks: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Scopes a list can offer without naming every topic."""
-    return {"all": "Everything", **{f"track:{slug}": title for slug, title in tracks}, "missed:7": "What I missed in the last 7 days"}

@@ -341,8 +341,13 @@ def best_passages(session: Session, index: Index, found: Found, *, count: int = 
         scores[number] = scores.get(number, 0.2) + 0.5 * score / most
     scored = [(score + 0.15 * (topic_score.get(topic, 0.0) - top), number) for number, topic, score in _with_topics(session, index, scores)]
     chosen = sorted(scored, reverse=True)[:count]
-    rows = {row.id: row for row in read_rows(session, [number for _, number in chosen])}
-    return [Hit(*rows[number][:2], index.titles.get(rows[number].topic, ""), *rows[number][2:8], round(score, 5)) for score, number in chosen if number in rows]
+    passages = {row.id: row for row in read_rows(session, [number for _, number in chosen])}
+    return [_hit(index, passages[number], score) for score, number in chosen if number in passages]
+
+
+def _hit(index: Index, row: Row, score: float) -> Hit:
+    title = index.titles.get(row.topic, row.topic)
+    return Hit(row.id, row.topic, title, row.section, row.card, row.heading, row.words, row.start, row.end, round(score, 5))
 
 
 def _with_topics(session: Session, index: Index, scores: Mapping[int, float]) -> Iterable[tuple[int, str, float]]:

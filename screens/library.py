@@ -7,12 +7,14 @@ first; here an import is also shown before anything is written, with the reason 
 
 from __future__ import annotations
 
+import io
 import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from PIL import Image
 
 from backend import review, store
 from backend.backups import back_up, list_backups
@@ -23,13 +25,15 @@ from backend.exchange.formats import READS, read_path, write_path
 from backend.exchange.json_file import write_archive
 from backend.exchange.markdown import plain_slug, read_text
 from backend.exchange.records import Records, Unreadable
-from backend.library import Change, Plan, apply_import, collect, list_imports, mark_many, plan_import, tag_many, undo_import
+from backend.library import Change, Plan, apply_import, collect, find_media, list_imports, mark_many, plan_import, tag_many, undo_import
 from backend.markup import plain
 from backend.settings import read_settings
 from screens.parts import desk
 from screens.parts.card_face import back, front
 
 PAGE = 100
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+MOST_PIXELS = 40_000_000
 SHOWN = 300  # lines of a preview
 FORMATS = {
     "Anki package": "cards.apkg", "Markdown notes": "notes.zip", "Table (CSV)": "cards.csv", "Table (TSV)": "cards.tsv", "JSON": "library.json",
@@ -145,10 +149,28 @@ def preview(source: str) -> None:
         for shown in showings(written)[:4]:
             st.markdown(without_remote_pictures(front(shown.question)))
             st.markdown(without_remote_pictures(back(shown.question)))
+    with store.reading(desk.engine()) as session:
+        attached = find_media(session, learner=desk.learner(), markdown=source)
+    for media in attached:
+        if media.name.lower().endswith(PICTURES) and is_picture(media.data):
+            st.image(media.data, caption=media.name)
+        else:
+            st.caption(f"Attached: {media.name}, {len(media.data):,} bytes")
+
+
+def is_picture(data: bytes) -> bool:
+    """Can it be shown? A broken picture, or one of absurd size, is only named."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.verify()
+            return picture.width * picture.height <= MOST_PIXELS
+    except Exception:  # Pillow raises whatever its decoders do
+        return False
 
 
 def without_remote_pictures(markdown: str) -> str:
-    """Pictures from elsewhere as links: looking at a card sends no request."""
+    """Pictures from elsewhere as links: looking at a card sends no request. Those of the library are shown below the text."""
+    markdown = re.sub(r"!\[([^\]]*)\]\((?!\s*<?(?:[a-zA-Z][\w+.-]*:)?//)[^)]*\)", r"*(picture: \1)*", markdown)
     return re.sub(r"!\[([^\]]*)\]\(\s*<?((?:[a-zA-Z][\w+.-]*:)?//[^)\s>]*)>?[^)]*\)", r"[\1 (picture elsewhere)](\2)", markdown)
 
 

@@ -35,7 +35,7 @@ from screens.parts.quiz_after import after_page, history
 from screens.parts.quiz_faces import draw_back
 
 RING = 6  # questions in the browser at once: the next ones are there before they are wanted
-DAY_MS = 86_400_000
+DAY_MS, WEEK = 86_400_000, 7
 FORM_NAMES = {
     "choice": "choose one of four", "number": "numbers", "term": "short terms", "gap": "gaps", "order": "bring into order", "match": "match",
     "prose": "in your own words", "computed": "computed by a lab", "error": "spot the error",
@@ -80,8 +80,9 @@ def nearness() -> Nearness:
 
 
 def stock_for(scope: str) -> Stock:
-    days = scope.partition(":")[2]
-    since = store.now() - int(days) * DAY_MS if scope.startswith("missed:") and days.isdecimal() and len(days) < 5 else None
+    kind, _, written = scope.partition(":")
+    days = int(written) if written.isascii() and written.isdecimal() and len(written) < 5 else WEEK
+    since = store.now() - days * DAY_MS if kind == "missed" else None
     with store.reading(desk.engine()) as session:
         return read_stock(session, learner=desk.learner(), missed_since=since)
 

@@ -10,7 +10,7 @@ from backend.check import check_database
 from backend.deck import reword
 from backend.exchange.markdown import read_markdown, write_markdown
 from backend.exchange.records import Gap, MemoryRecord, Records, ReviewRecord
-from backend.library import apply_import, collect, list_imports, plan_import, undo_import
+from backend.library import apply_import, collect, find_media, list_imports, plan_import, undo_import
 from backend.memory import Grade
 from backend.sync import sync
 from backend.tables import Card, Event, LearnerCard, Media, Overlay, Section, Table, Topic
@@ -256,3 +256,11 @@ def test_the_report_is_kept(engine, learner, vault):
     with store.reading(engine) as session:
         run = list_imports(session, learner=learner)[0]
     assert (run.name, run.report["new"], json.dumps(run.report) != "") == ("vault", 6, True)
+
+
+def test_attachments_are_found_by_the_names_that_notes_use(engine, learner, vault):
+    bring(engine, learner, read_markdown(vault))
+    with store.reading(engine) as session:
+        for text in ("![curve](pics/curve.png)", "![](../elsewhere/curve.png)", "![[curve.png|300]]"):
+            assert [media.name for media in find_media(session, learner=learner, markdown=text)] == ["pics/curve.png"]
+        assert find_media(session, learner=learner, markdown="![](other.png) and [a link](pics/curve.png)") == []

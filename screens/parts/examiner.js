@@ -227,7 +227,7 @@ function drawPicks(desk, item) {
     return button;
   }));
   const name = () => [...document.querySelectorAll(`.st-key-options-${item.n} li`)].forEach((line, index) => {
-    group.children[index]?.setAttribute("aria-label", `${index + 1}: ${line.innerText.trim()}`);
+    group.children[index]?.setAttribute("aria-label", `${index + 1}: ${line.innerText.trim() || line.querySelector("img")?.alt || ""}`);
   });
   if (count) requestAnimationFrame(name);
 }

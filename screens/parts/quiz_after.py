@@ -125,7 +125,8 @@ def into_review(sitting: Sitting, result: Result) -> None:
     label = "1 missed question" if len(missed) == 1 else f"{len(missed)} missed questions"
     st.button(f"Put the {label} into review", key="missed-into-review", icon=":material/style:", on_click=put_into_review, args=(sitting.id,), disabled=done is not None)
     if done is not None:
-        st.markdown(f"{done} of them come back today in [Review](/review)." if done else "They are in review already.")
+        come = "1 of them comes" if done == 1 else f"{done} of them come"
+        st.markdown(f"{come} back today in [Review](/review)." if done else "They are in review already.")
     else:
         st.caption("Each counts as forgotten and comes back today.")
 

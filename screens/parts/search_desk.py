@@ -60,8 +60,8 @@ def _begin_encoding(many: bool) -> None:
         return  # once: what it could not do it cannot do again
     if many:
         command = [sys.executable, "-m", "backend", "sync"]
-        gentle = {"preexec_fn": lambda: os.nice(15)} if hasattr(os, "nice") else {}  # pages go first
-        process = subprocess.Popen(command, cwd=store.HOUSE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **gentle)
+        step_back = (lambda: os.nice(15)) if hasattr(os, "nice") else None  # pages go first
+        process = subprocess.Popen(command, cwd=store.HOUSE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=step_back)
         atexit.register(process.terminate)
         running["last"] = process
     else:

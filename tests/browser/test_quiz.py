@@ -1,6 +1,7 @@
 """A quiz at the keyboard: told after each question in practice, silent in an exam, and nothing lost or counted twice."""
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -113,6 +114,29 @@ def test_practice_tells_after_each_question_and_sums_up(visit, small_desk):
     assert visit.outside == []
 
 
+def test_prose_of_an_exam_is_judged_by_its_learner_and_what_was_missed_comes_back(visit, small_desk):
+    page = begin(visit, "/quiz?n=5&seed=8&forms=prose&mode=exam")
+    attempt = attempt_of(page)
+    for _ in range(5):
+        number = answer(page)
+        page.wait_for_function("n => document.querySelector('[data-question]')?.dataset.question !== n", arg=str(number), timeout=15_000)
+    expect(page.get_by_role("heading", name="Yours to judge")).to_be_visible(timeout=15_000)
+    page.get_by_role("button", name="I did not know it").first.click()
+    expect(page.get_by_role("button", name="I did not know it")).to_have_count(4)
+    visit.rest()
+    page.get_by_role("button", name="I had it").first.click()
+    expect(page.get_by_role("button", name="I had it")).to_have_count(3)
+    assert sorted(score for _, _, score, _ in answers(small_desk[1], attempt).values() if score is not None) == [0.0, 1.0]
+    visit.rest()
+    page.get_by_role("button", name="Put the 1 missed question into review").click()
+    expect(page.get_by_text("1 of them comes back today")).to_be_visible()
+    with sqlite3.connect(small_desk[1]) as connection:
+        assert connection.execute("SELECT grade FROM event WHERE kind = 'grade' AND round = ?", (f"quiz-{attempt}",)).fetchall() == [(1,)]
+    visit.open("/quiz")
+    page.get_by_text(re.compile(r"^(All \d+ quizzes|The quiz you sat)$")).click()
+    expect(page.locator(f"a[href$='attempt={attempt}']").first).to_be_visible()
+
+
 def test_an_exam_ships_no_answers(visit):
     frames: list[bytes] = []
     visit.page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(data if isinstance(data, bytes) else data.encode())))
@@ -125,6 +149,8 @@ def test_an_exam_ships_no_answers(visit):
     assert not any(b'"right"' in frame for frame in frames)
     answer(page)
     expect(page.get_by_role("heading", name="How it went")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Another quiz")).to_be_visible()  # the last line of the page
+    visit.rest()
     assert any(REASON.encode() in frame for frame in frames), "after the end everything is told"
 
 

@@ -76,7 +76,7 @@ class Result:
 
 def compute(
     text: Annotated[str, Text(label="Text", limit=200, samples=SAMPLES)] = SAMPLES["A list"],
-    penalty: Annotated[float, Stops(*PENALTIES, label="Repetition penalty", help="1 changes nothing.")] = 1.0,
+    penalty: Annotated[float, Stops(*PENALTIES, label="Repetition penalty", help="1 changes nothing.")] = 1.3,
     ngram: Annotated[int, Stops(0, 2, 3, 4, label="Forbid repeated n-grams, n", help="0 forbids nothing.")] = 0,
     decoding: Annotated[str, Choice({"greedy": "greedy", "drawn": "drawn"}, label="Decoding")] = "greedy",
     phrase: Annotated[str, Text(label="Phrase to repeat", limit=60, samples=PHRASES, help="For the last picture: said again and again.")] = PHRASES[
@@ -158,10 +158,10 @@ def _texts(result: Result) -> TokenStrip:
         notes = [f"The model itself gave it {numeral(share)}." for share in text.shares]
         return Strip(name, [show(token) for token in text.tokens], text.shares, ["again" if again else "" for again in text.again], notes)
 
-    return TokenStrip(
-        [Strip("your text", [show(token) for token in result.prompt]), row("no rule", result.plain), row(_rules(result), result.ruled)],
-        value_name="the model's own probability",
-    )
+    rows = [Strip("your text", [show(token) for token in result.prompt]), row("no rule", result.plain)]
+    if _rules(result) != "no rule":
+        rows.append(row(_rules(result), result.ruled))
+    return TokenStrip(rows, value_name="the model's own probability")
 
 
 def _shares(result: Result) -> Any:
@@ -239,7 +239,7 @@ TRY = [
     ),
     Experiment(
         title="What a ban on 3-grams leaves",
-        settings={"text": SAMPLES["A sentence"], "ngram": 3},
+        settings={"text": SAMPLES["A sentence"], "ngram": 3, "penalty": 1.0},
         ask="No 3-gram may come twice. What is left of the repetition?",
         options=("None: nothing repeats any more", "Single words still repeat, no 3-gram does", "3-grams repeat less"),
         right=1,

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.questions import Form, Question
+from backend.questions import Form, Option, Question
 from models import checkpoints
 from models.decoder import Decoder
 from models.nucleus import keep_nucleus
@@ -34,6 +34,7 @@ from models.temperature import draw, entropy, probabilities, rescale
 from screens.labs import Check, Choice, Experiment, Mistake, Seed, Slider, Stops, Text, number_options, numeral
 from screens.labs.drawing import axis, bars, lines
 from screens.labs.pictures import Strip, Swept, TokenStrip
+from screens.labs.small_pictures import bar_picture
 
 TOPIC = "decoding-and-temperature"
 REFERENCE = "transformers TemperatureLogitsWarper and TopPLogitsWarper; torch.distributions.Categorical"
@@ -434,5 +435,46 @@ def second_odds(question: Question) -> float:
     return odds ** (1 / T)
 
 
-questions = {"share-at-temperature": ask_share, "odds-at-temperature": ask_odds}
-second = {"share-at-temperature": second_share, "odds-at-temperature": second_odds}
+def ask_picture(rng: random.Random) -> Question:
+    """Which of four pictures shows these logits at this temperature?"""
+    while True:
+        z = rng.sample([-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0], 4)
+        T = rng.choice([0.5, 2.0, 3.0])
+        logits = torch.tensor(z, dtype=torch.float64)
+        shown = {
+            "": probabilities(rescale(logits, T)),
+            "temperature-left-out": probabilities(logits),
+            "multiplied": probabilities(logits * T),
+            "taken-for-greedy": torch.nn.functional.one_hot(logits.argmax(), len(z)).double(),
+        }
+        drawn = list(shown.values())
+        if all((one - other).abs().sum() > 0.15 for at, one in enumerate(drawn) for other in drawn[:at]):
+            break
+    whys = {
+        "": "The logits are divided, then come the exponentials.",
+        "temperature-left-out": "This is $T=1$: the logits as they are.",
+        "multiplied": "This multiplies the logits by $T$; they are divided.",
+        "taken-for-greedy": "All on one token: that is the limit $T\\to 0$, not this temperature.",
+    }
+    options = [Option(bar_picture(p.tolist()), right=not name, why=whys[name], mistake=name) for name, p in shown.items()]
+    return Question(
+        form=Form.CHOICE,
+        prompt=f"Four tokens have the logits $({', '.join(map(numeral, z))})$. Which picture shows their probabilities at $T={numeral(T)}$, in percent?",
+        answer="Below 1 the likeliest gains, above 1 all draw together; their order stays.",
+        options=tuple(rng.sample(options, len(options))),
+        working=(f"divided by {numeral(T)}: {', '.join(numeral(value / T) for value in z)}",),
+        lab=SLUG,
+        settings={"temperature": T, "drawn": [z, T]},
+        level=2,
+    )
+
+
+def second_picture(question: Question) -> str:
+    """By plain powers: the share of a token is its exponential's T-th root over the sum of all."""
+    z, T = question.settings["drawn"]
+    roots = [math.exp(value) ** (1 / T) for value in z]
+    return bar_picture([root / sum(roots) for root in roots])
+
+
+questions = {"share-at-temperature": ask_share, "odds-at-temperature": ask_odds, "which-picture": ask_picture}
+second = {"share-at-temperature": second_share, "odds-at-temperature": second_odds, "which-picture": second_picture}
