@@ -8,7 +8,6 @@ first; here an import is also shown before anything is written, with the reason 
 from __future__ import annotations
 
 import io
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from backend.markup import plain
 from backend.settings import read_settings
 from screens.parts import desk
 from screens.parts.card_face import back, front
+from screens.parts.pictures_as_links import without_remote_pictures
 
 PAGE = 100
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
@@ -166,12 +166,6 @@ def is_picture(data: bytes) -> bool:
             return picture.width * picture.height <= MOST_PIXELS
     except Exception:  # Pillow raises whatever its decoders do
         return False
-
-
-def without_remote_pictures(markdown: str) -> str:
-    """Pictures from elsewhere as links: looking at a card sends no request. Those of the library are shown below the text."""
-    markdown = re.sub(r"!\[([^\]]*)\]\((?!\s*<?(?:[a-zA-Z][\w+.-]*:)?//)[^)]*\)", r"*(picture: \1)*", markdown)
-    return re.sub(r"!\[([^\]]*)\]\(\s*<?((?:[a-zA-Z][\w+.-]*:)?//[^)\s>]*)>?[^)]*\)", r"[\1 (picture elsewhere)](\2)", markdown)
 
 
 def save_card(card: str) -> None:

@@ -27,6 +27,7 @@ from backend.topics import Standing, TopicLine, backlinks, by_track, errata, glo
 from screens.parts import desk
 from screens.parts.card_face import back, front
 from screens.parts.cited import Cited, find_cited
+from screens.parts.pictures_as_links import without_remote_pictures
 
 MARKS = {"not started": "○", "learning": "◐", "known": "●"}
 VIEWS = {"topics": "Topics", "map": "Map", "glossary": "Glossary", "errata": "Errata"}
@@ -117,13 +118,13 @@ def section_of(part: Part) -> str:
 def draw_part(part: Part, titles: Mapping[str, str], *, key: str) -> None:
     match part:
         case Prose():
-            st.markdown(linked(part.markdown, titles.get))
+            st.markdown(without_remote_pictures(linked(part.markdown, titles.get)))
         case Erratum():
             with st.container(key=f"erratum-{key}"):
-                st.markdown(linked(erratum_text(part.said, part.right, part.source), titles.get))
+                st.markdown(without_remote_pictures(linked(erratum_text(part.said, part.right, part.source), titles.get)))
         case Callout():
             with st.container(key=f"callout-{key}"):
-                st.markdown(linked(f"**{part.title or part.kind.capitalize()}**\n\n{part.markdown}", titles.get))
+                st.markdown(without_remote_pictures(linked(f"**{part.title or part.kind.capitalize()}**\n\n{part.markdown}", titles.get)))
 
 
 def erratum_text(said: str, right: str, source: str) -> str:

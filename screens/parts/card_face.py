@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from backend.cards import gaps_hidden, gaps_shown
 from backend.questions import Form, Question, show_quantity
+from screens.parts.pictures_as_links import without_remote_pictures
 
 BLANK = "`   ?   `"
 
 
 def prompt(question: Question) -> str:
     """The question alone; a gap is blanked."""
-    return gaps_hidden(question.prompt, question.gap, blank=BLANK) if question.form is Form.GAP else question.prompt
+    text = gaps_hidden(question.prompt, question.gap, blank=BLANK) if question.form is Form.GAP else question.prompt
+    return without_remote_pictures(text)
 
 
 def choices(question: Question) -> list[str]:
     """What can be picked: options, or steps and right sides in the order they are laid out."""
     if question.form is Form.CHOICE:
-        return [option.text for option in question.options]
+        return [without_remote_pictures(option.text) for option in question.options]
     if question.form is Form.ORDER:
         return [question.steps[index] for index in laid_out(question)]
     if question.form is Form.MATCH:
@@ -45,7 +47,8 @@ def front(question: Question) -> str:
 
 def back(question: Question) -> str:
     """The key first, then why."""
-    return "\n\n".join(part for part in (key(question), question.answer, reasons(question), working(question)) if part)
+    whole = "\n\n".join(part for part in (key(question), question.answer, reasons(question), working(question)) if part)
+    return without_remote_pictures(whole)
 
 
 def key(question: Question) -> str:

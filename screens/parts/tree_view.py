@@ -27,7 +27,8 @@ def tree_view(tree: Tree, *, says: str, key: str, on_picked: Callable[[int | str
         sent = state.get("picked") if state is not None else None
         index = sent.get("index") if isinstance(sent, dict) else None
         if on_picked is not None and isinstance(index, int) and 0 <= index < len(tree.nodes):
-            on_picked(index if tree.nodes[index].sends is None else tree.nodes[index].sends)
+            sends = tree.nodes[index].sends
+            on_picked(index if sends is None else sends)
 
     _component(key=key, data=tree_payload(tree, says=says), on_picked_change=picked)
 
