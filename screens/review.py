@@ -373,7 +373,8 @@ def start_page() -> None:
     with st.container(key="column"):
         st.title("Review", anchor=False)
         due, fresh = plural(today.due, "card is", "cards are"), plural(today.new, "new one waits", "new ones wait")
-        st.markdown(f"{due} due and {fresh}, about {max(round(today.minutes_left), 1)} min." if today.due + today.new else "Nothing is due now.")
+        waiting = " and ".join(words for words, count in ((f"{due} due", today.due), (fresh, today.new)) if count)
+        st.markdown(f"{waiting}, about {max(round(today.minutes_left), 1)} min." if waiting else "Nothing is due now.")
         st.button("Start", type="primary", key="start", on_click=begin, args=(Scope(),), disabled=not today.due + today.new, width="stretch")
         if problem := st.session_state.get("review-problem"):
             st.warning(problem)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from backend.markup import plain
 from screens.labs import Entry
 
 HERE = Path(__file__).parent
@@ -48,9 +49,6 @@ def lab_gallery(
 
 
 def _first_sentence(lesson: str) -> str:
-    """Plain words for a card: formulas lose their dollars and keep their small letters below the line."""
-    opening = lesson.split("\n\n", 1)[0].replace("\n", " ").replace("$", "").replace("\\", "").replace("**", "")
-    for letter, below in zip("knimt", "ₖₙᵢₘₜ"):
-        opening = opening.replace(f"_{letter}", below)
-    sentence = opening.split(". ", 1)[0].rstrip(".")
+    """Plain words for a card: formulas are spelled as the search spells them."""
+    sentence = plain(lesson.split("\n\n", 1)[0]).replace("\n", " ").split(". ", 1)[0].rstrip(".")
     return sentence if len(sentence) <= 150 else sentence[:149].rsplit(" ", 1)[0] + " …"

@@ -1,8 +1,8 @@
 """See all heads at once, and switch them off
 
-$\\mathrm{MHA}(X)=[\\mathrm{head}_1;\\dots;\\mathrm{head}_h]\\,W_O$: every head projects the *whole* vector with its own
-$W_Q^i,W_K^i,W_V^i$ down to $d_{model}/h$ numbers, attends in its own way, and $W_O$ mixes what they said. One softmax is one
-way of averaging; several heads can read several things at once.
+One softmax is one way of averaging; several heads can read several things at once. Every head projects the *whole* vector
+with its own $W_Q^i,W_K^i,W_V^i$ down to $d_{model}/h$ numbers, attends in its own way, and $W_O$ mixes what they said:
+$\\mathrm{MHA}(X)=[\\mathrm{head}_1;\\dots;\\mathrm{head}_h]\\,W_O$.
 
 The network is the toy decoder, 4 layers of 4 heads. Four tasks of its world are scored: **copying** (the second showing of a
 list of 12 words), **names** (who gets the thing), **agreement** (the verb; four verbs are equally likely, so $\\ln 4=1.39$
