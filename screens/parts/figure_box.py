@@ -1,7 +1,6 @@
 """A picture with everything that belongs to it: its claim, itself, the table behind it, and its files to take along.
 
-Plotly figures are drawn with Streamlit's theme, so text and background follow light and dark; pictures of
-screens.labs.pictures go to their component. PNG and SVG are made in the browser from what is on the screen
+Plotly figures go to plot.py, pictures of screens.labs.pictures to their component; both follow light and dark. PNG and SVG are made in the browser from what is on the screen
 (take_picture.js), HTML and CSV here; the HTML opens without a network.
 """
 
@@ -16,9 +15,9 @@ import streamlit as st
 
 from screens.labs.pictures import Picture, Table
 from screens.parts.browser_pictures import draw_picture, picture_html
+from screens.parts.plot import draw_plot
 from screens.parts.take_picture import take_picture
 
-CONFIG = {"displayModeBar": False, "responsive": True}
 MOST_ROWS = 200  # shown; the CSV holds them all
 MOST_COLUMNS = 40
 
@@ -30,7 +29,7 @@ def draw_figure(title: str, figure: Any, *, says: str, key: str, sets: Any = Non
             if isinstance(figure, Picture):
                 draw_picture(figure, says=says, key=key, on_set=sets)
             else:
-                st.plotly_chart(figure, key=key, config=CONFIG, alt=f"{title}. {says}", width="stretch", height=figure.layout.height or 320)
+                draw_plot(figure, says=f"{title}. {says}", key=key)
         if not compact:
             _behind(title, figure, says=says, key=key)
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from backend import store
 from backend.predictions import Predicted, first_predictions, record_prediction
@@ -85,18 +86,33 @@ def _compact(slug: str) -> None:
         st.markdown(f":material/science: [Open on the bench: experiments, questions, numbers]({address})")
 
 
-@st.fragment
 def _whole(slug: str) -> None:
-    settings = settings_of(lab := loaded_lab(slug), in_address=True)
+    """Three fragments: a moved slider redraws controls and pictures alone, for the rest would cost the browser as much again."""
+    settings_of(loaded_lab(slug), in_address=True)  # an address may also choose the experiment, which is drawn first
     left, right = st.columns([0.36, 0.64], gap="large")
     with left, st.container(key="lab-side"):
-        _experiments(lab, settings)
-        with st.container(border=True, key=f"lab-{slug}-panel"):
-            _controls(lab, settings, in_address=True)
-            _reset_and_link(lab, settings)
+        _experiments(slug)
+        panel = st.container(border=True, key=f"lab-{slug}-panel")
     with right:
+        pictures = st.container(key="lab-pictures")
+    _running(slug, panel, pictures)
+    _more(slug)
+
+
+@st.fragment(key="lab-running")
+def _running(slug: str, panel: DeltaGenerator, pictures: DeltaGenerator) -> None:
+    settings = settings_of(lab := loaded_lab(slug), in_address=True)
+    with panel:
+        _controls(lab, settings, in_address=True)
+        _reset_and_link(lab, settings)
+    with pictures:
         _pictures(lab, settings, in_address=True)
-    _more(lab)
+
+
+def put_on_controls(lab: Lab, given: Mapping[str, object]) -> None:
+    """For callbacks outside the running part: these settings, all others at their defaults, drawn at once."""
+    change(lab, given, in_address=True, from_defaults=True)
+    st.rerun(["lab-running", "lab-experiments"])
 
 
 def _controls(lab: Lab, settings: Mapping[str, Value], *, in_address: bool, columns: int = 1) -> None:
@@ -225,7 +241,9 @@ def _watch(slug: str) -> None:
 # --- experiments ------------------------------------------------------------------------------------------------------
 
 
-def _experiments(lab: Lab, settings: Mapping[str, Value]) -> None:
+@st.fragment(key="lab-experiments")
+def _experiments(slug: str) -> None:
+    lab = loaded_lab(slug)
     if not lab.experiments:
         return
     state = _state(lab.slug)
@@ -264,7 +282,7 @@ def _experiment(lab: Lab, experiment: Experiment, number: int, first: Mapping[st
     with st.container(horizontal=True):
         st.button(
             "Show it", key=f"show-{lab.slug}-{number}", icon=":material/play_arrow:",
-            on_click=lambda: change(lab, experiment.settings, in_address=True, from_defaults=True),
+            on_click=lambda: put_on_controls(lab, experiment.settings),
         )  # fmt: skip
         st.button("Predict again", key=f"again-{lab.slug}-{number}", type="tertiary", on_click=lambda: open_again.add(number))
         if number + 1 < len(lab.experiments):
@@ -297,9 +315,9 @@ def _predict(lab: Lab, experiment: Experiment, number: int) -> None:
         state = _state(lab.slug)
         state.setdefault("again", set()).discard(number)
         state.setdefault("chosen", {})[number] = chosen
-        change(lab, experiment.settings, in_address=True, from_defaults=True)
         if lab.is_long:
-            state["run"] = start_run(lab, state["settings"])
+            state["run"] = start_run(lab, lab.defaults | dict(experiment.settings))
+        put_on_controls(lab, experiment.settings)
 
     st.button("Commit and run", key=f"commit-{lab.slug}-{number}", type="primary", icon=":material/play_arrow:", on_click=commit)
     if st.session_state.get(f"{key}-empty"):
@@ -344,11 +362,13 @@ def _offer_card(lab: Lab, experiment: Experiment, number: int) -> None:
 # --- questions, mechanism, comparison ---------------------------------------------------------------------------------
 
 
-def _more(lab: Lab) -> None:
+@st.fragment
+def _more(slug: str) -> None:
+    lab = loaded_lab(slug)
     quiz, mechanism, checked = st.tabs(["Quiz me on this", "Show the mechanism", "Checked against"], key=f"more-{lab.slug}", on_change="rerun")
     with quiz:
         if quiz.open:
-            draw_quiz(lab, show=lambda settings: change(lab, settings, in_address=True, from_defaults=True))
+            draw_quiz(lab, show=lambda settings: put_on_controls(lab, settings))
     with mechanism:
         if mechanism.open:
             _mechanism(lab)

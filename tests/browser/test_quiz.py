@@ -6,10 +6,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor, free_port, start_app
+from tests.browser.test_accessibility import serious
 from tests.conftest import note_text
 
 ON_TOP = "[data-question]"
@@ -245,15 +245,11 @@ def test_the_set_up_becomes_the_address(visit):
     page = visit.open("/quiz")
     page.get_by_text("Change what is asked").click()
     page.get_by_text("Exam: told at the end").click()
+    expect(page.get_by_role("radio", name="Exam: told at the end")).to_be_checked()
     page.get_by_role("button", name="Use this set-up").click()
-    page.wait_for_url("**mode=exam**")
+    expect(page).to_have_url(re.compile("mode=exam"))
     visit.rest()
     expect(page.get_by_text("exam", exact=False).first).to_be_visible()
-
-
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")]
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 900, "light"), (390, 844, "dark")])
