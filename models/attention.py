@@ -43,6 +43,8 @@ def attention_scores(q: Tensor, k: Tensor, mask: Tensor | None = None, scale: fl
 
 def attention_weights(scores: Tensor) -> Tensor:
     """Softmax over the keys. A row of -inf has no softmax (0/0); here its weights are zero."""
+    if scores.is_meta:  # shapes without numbers: no row can be looked at
+        return torch.softmax(scores, dim=-1)
     nothing_to_see = torch.isneginf(scores.detach().amax(dim=-1, keepdim=True))
     if not nothing_to_see.any():
         return torch.softmax(scores, dim=-1)
