@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from sqlmodel import Session, col, delete, select
 
@@ -55,6 +56,14 @@ class SourceNote:
         return hashlib.sha256(self.data).hexdigest()
 
 
+@runtime_checkable
+class Stamped(Protocol):
+    """What can say that it is as before without being read."""
+
+    @property
+    def stamp(self) -> str: ...
+
+
 def sync(
     session: Session,
     folder: Path,
@@ -64,8 +73,9 @@ def sync(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> SyncReport:
     """Bring topics, sections and cards to what `folder` holds. `makers` maps a lab's slug to the questions it can compute."""
+    makers = {} if makers is None else makers  # not `or`: even the length of a mapping that reads when asked costs a start time
     sources = list(source_notes(folder))
-    stamps = {source.path: source.sha for source in sources} | {"tracks.yaml": _stamp(read_tracks(folder), makers or {})}
+    stamps = {source.path: source.sha for source in sources} | {"tracks.yaml": _stamp(read_tracks(folder), makers)}
     report = SyncReport(topics=len(sources))
     if stamps == dict(session.exec(select(SourceFile.path, SourceFile.sha)).all()):
         report.mistakes = known_mistakes(session)
@@ -79,12 +89,12 @@ def sync(
         if note is not None:
             notes.append(note)
         progress(done + 1, len(sources))
-    crossing, _not_built = check_tree(notes, labs=list(makers or {}))
+    crossing, _not_built = check_tree(notes, labs=list(makers))
     report.mistakes += crossing
 
     _write_topics(session, notes, kept={source.slug for source in sources})
     _write_sections(session, notes)
-    _write_cards(session, notes, makers or {}, unread={s.slug for s in sources} - {n.slug for n in notes}, at=at, report=report)
+    _write_cards(session, notes, makers, unread={s.slug for s in sources} - {n.slug for n in notes}, at=at, report=report)
     _write_files(session, stamps, report.mistakes)
     session.flush()
     index_topics(session, {note.slug: note for note in notes})
@@ -107,7 +117,8 @@ def known_mistakes(session: Session) -> list[Mistake]:
 
 def _stamp(tracks: Sequence[Track], makers: Mapping[str, Sequence[str]]) -> str:
     """Changes when the order of topics or the labs' makers do: both are written into the tables."""
-    return _sha(json.dumps([[asdict(track) for track in tracks], {lab: list(names) for lab, names in sorted(makers.items())}]))
+    made = makers.stamp if isinstance(makers, Stamped) else {lab: list(names) for lab, names in sorted(makers.items())}
+    return _sha(json.dumps([[asdict(track) for track in tracks], made]))
 
 
 def _sha(text: str) -> str:
@@ -150,12 +161,16 @@ def _write_cards(
     session: Session, notes: Sequence[Note], makers: Mapping[str, Sequence[str]], *, unread: set[str], at: int, report: SyncReport
 ) -> None:
     stored = {card.id: card for card in session.exec(select(Card).where(col(Card.owner).is_(None)))}
+    owned = set(session.exec(select(Card.id).where(col(Card.owner).is_not(None))))
     seen: set[str] = set()
     for note in notes:
         position = 0
         for card in _rows_of(note, makers):
             if card.id in seen:
                 continue  # check_tree has reported the duplicate; the first one stands
+            if card.id in owned:  # ids of learners begin with my-, so this one is called wrongly
+                report.mistakes.append(Mistake(f"{note.track}/{note.slug}.md", 0, "an id that no learner's card has", f"^{card.id}"))
+                continue
             seen.add(card.id)
             card.position, position = position, position + 1
             old = stored.get(card.id)

@@ -12,6 +12,7 @@ from sqlmodel import Session, select
 from backend import store
 from backend.sync import known_mistakes, sync
 from backend.tables import Card, Revision, Section, Topic
+from screens.labs import Makers
 from tests.conftest import note_text
 
 CARDS = {f"{slug}-{end}" for slug in ("alpha", "beta") for end in ("q01", "q02", "gap.1", "gap.2")}
@@ -102,6 +103,23 @@ def test_a_lab_s_makers_join_its_topic_as_cards(session, content):
     computed = session.exec(select(Card).where(Card.form == "computed").order_by(Card.id)).all()
     assert [(card.id, card.topic) for card in computed] == [("the-lab.entropy", "alpha"), ("the-lab.weights", "alpha")]
     assert sync(session, content, at=2, makers={"the-lab": ["weights"]}).orphaned == ["the-lab.entropy"]
+
+
+def test_labs_that_say_they_are_as_before_are_not_read(session, content, tmp_path):
+    lab = tmp_path / "labs" / "basics" / "the_lab.py"
+    lab.parent.mkdir(parents=True)
+    parts = ['"""The lab.\n\nIt runs."""', "TOPIC = 'alpha'", "REFERENCE = 'none'", "questions = {'weights': None}"]
+    parts += [f"def {name}(): ..." for name in ("compute", "figures", "says", "verify")]
+    lab.write_text("\n".join(parts))
+    file = content / "basics" / "alpha.md"
+    file.write_text(file.read_text().replace("sources:", "labs: [the-lab]\nsources:"))
+    sync(session, content, at=1, makers=Makers(tmp_path / "labs"))
+    assert session.get(Card, "the-lab.weights") is not None
+    again = Makers(tmp_path / "labs")
+    sync(session, content, at=2, makers=again)
+    assert "_read" not in vars(again)
+    lab.write_text(lab.read_text().replace("weights", "entropy"))
+    assert sync(session, content, at=3, makers=Makers(tmp_path / "labs")).orphaned == ["the-lab.weights"]
 
 
 KILLED = """

@@ -19,12 +19,12 @@ This package imports neither torch nor streamlit, and nothing registers anywhere
 """
 
 from .address import lab_address, read_settings, write_settings
-from .catalogue import Entry, Lab, LabError, catalogue, load
+from .catalogue import Entry, Lab, LabError, Makers, catalogue, load
 from .controls import Choice, Control, Seed, Slider, Stops, Text, Toggle, Value
 from .making import Mistake, close_number, number_options, numeral
 from .shape import Check, Experiment, Progress
 
 __all__ = [
-    "Check", "Choice", "Control", "Entry", "Experiment", "Lab", "LabError", "Mistake", "Progress", "Seed", "Slider", "Stops", "Text", "Toggle", "Value",
+    "Check", "Choice", "Control", "Entry", "Experiment", "Lab", "LabError", "Makers", "Mistake", "Progress", "Seed", "Slider", "Stops", "Text", "Toggle", "Value",
     "catalogue", "close_number", "lab_address", "load", "number_options", "numeral", "read_settings", "write_settings",
 ]  # fmt: skip

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import importlib
 import inspect
 import json
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -118,14 +119,43 @@ class Lab:
 def catalogue(folder: Path = FOLDER) -> dict[str, Entry]:
     """All labs by slug, in order of track folder and file name."""
     found: dict[str, Entry] = {}
-    for path in sorted(folder.glob("*/*.py")):
-        if path.parent.name == "__pycache__" or path.name == "__init__.py":
-            continue
+    for path in _files(folder):
         entry = _read(path, path.stat().st_mtime_ns)
         if entry.slug in found:
             raise LabError(f"two labs are called {entry.slug}: {found[entry.slug].path} and {path}")
         found[entry.slug] = entry
     return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*/*.py")) if path.parent.name != "__pycache__" and path.name != "__init__.py"]
+
+
+class Makers(Mapping[str, Sequence[str]]):
+    """What every lab can compute, by slug. The files are parsed when somebody asks; `stamp` tells cheaply whether they are as before."""
+
+    def __init__(self, folder: Path = FOLDER):
+        self.folder = folder
+
+    @functools.cached_property
+    def stamp(self) -> str:
+        files = hashlib.sha256()
+        for path in _files(self.folder):
+            files.update(path.stem.encode() + b"\0" + path.read_bytes())
+        return files.hexdigest()
+
+    @functools.cached_property
+    def _read(self) -> dict[str, tuple[str, ...]]:
+        return {slug: entry.makers for slug, entry in catalogue(self.folder).items()}
+
+    def __getitem__(self, slug: str) -> Sequence[str]:
+        return self._read[slug]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
 
 
 def load(slug: str, folder: Path = FOLDER) -> Lab:
