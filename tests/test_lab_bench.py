@@ -24,7 +24,7 @@ from screens.parts.attention_view import BUDGET, attention_payload, weights_sent
 from screens.parts.browser_pictures import payload_of, picture_html
 from screens.parts.lab_quiz import as_question
 from screens.parts.lab_runs import start_run
-from screens.parts.lab_view import rows_of
+from screens.parts.lab_view import rows_of, run_to_show
 from screens.parts.live_slider import Moved, moved
 from screens.parts.payload import pack, unpack
 from screens.parts.tree_view import layout
@@ -217,6 +217,19 @@ def test_long_work_can_be_cancelled_and_keeps_what_it_had() -> None:
 def test_long_work_that_fails_says_why() -> None:
     run = finished(start_run(SimpleNamespace(compute=lambda: breaking(), slug="x"), {}))
     assert run.error == "ValueError: the loss became infinite"
+
+
+def test_a_visitor_finds_long_work_under_way_and_later_settings_wait_unless_their_answer_is_there() -> None:
+    work = {"quick": lambda: counting(3), "slow": lambda: forever()}
+    lab = SimpleNamespace(compute=lambda kind: work[kind](), slug="training")
+    first = run_to_show(lab, {"kind": "quick"}, None)
+    assert first.result == "done"
+    assert run_to_show(lab, {"kind": "slow"}, first) is first
+    second = run_to_show(lab, {"kind": "slow"}, None)
+    assert not second.finished
+    assert run_to_show(lab, {"kind": "quick"}, second) is second, "what is under way is not thrown away"
+    second.cancel()
+    assert run_to_show(lab, {"kind": "quick"}, finished(second)).result == "done"
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Generator, Mapping
@@ -51,7 +52,7 @@ def verified(slug: str) -> list[Check]:
     return checks
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """Long work under way. The thread writes, the page reads; `cancel` is the only word the page has in it."""
 
@@ -65,6 +66,7 @@ class Run:
     error: str = ""
     finished: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def left(self, at: float) -> float | None:
         """Seconds still to go, at the pace so far."""
@@ -73,11 +75,27 @@ class Run:
     def cancel(self) -> None:
         self.cancelled.set()
 
+    def within(self, seconds: float) -> bool:
+        """Was it done so soon? A training that is kept answers at once, also when a control looks at it in another way."""
+        return self.ended.wait(seconds)
+
+
+_under_way: set[Run] = set()
+
 
 def start_run(lab: Lab, settings: Mapping[str, Value]) -> Run:
     run = Run(dict(settings), time.monotonic())
+    _under_way.add(run)
     threading.Thread(target=_work, args=(lab.compute(**settings), run), daemon=True, name=f"lab {lab.slug}").start()
     return run
+
+
+@atexit.register
+def stop_all(patience: float = 5.0) -> None:
+    """A process that ends while torch still computes in a thread dies with a crash report."""
+    for run in list(_under_way):
+        run.cancel()
+        run.ended.wait(patience)
 
 
 def _work(work: Generator[Progress, None, Any], run: Run) -> None:
@@ -92,6 +110,8 @@ def _work(work: Generator[Progress, None, Any], run: Run) -> None:
     finally:
         work.close()
         run.finished = True
+        _under_way.discard(run)
+        run.ended.set()
 
 
 def _note(progress: Progress, run: Run) -> None:

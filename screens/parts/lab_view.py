@@ -28,6 +28,8 @@ from screens.parts.figure_box import draw_figure
 from screens.parts.lab_quiz import draw_quiz
 from screens.parts.lab_runs import Drawn, Run, draw_result, drawn, frozen, loaded_lab, start_run, verified
 
+AT_ONCE = 0.25  # seconds that a page waits for long work before it shows its progress
+
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
@@ -196,19 +198,16 @@ def _quick_picture(lab: Lab, settings: Mapping[str, Value]) -> Drawn | None:
 
 def _long_picture(lab: Lab, settings: Mapping[str, Value], *, compact: bool) -> Drawn | None:
     state = _state(lab.slug)
-    run: Run | None = state["run"]
+    run = state["run"] = run_to_show(lab, settings, state["run"])
     key = f"{'note' if compact else 'bench'}-{lab.slug}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        busy = run is not None and not run.finished
+        busy = not run.finished
 
         def begin() -> None:
             state["run"] = start_run(lab, settings)
 
         st.button("Run", key=f"{key}-run", icon=":material/play_arrow:", type="primary", disabled=busy, on_click=begin)
-        st.button("Cancel", key=f"{key}-cancel", icon=":material/stop:", disabled=not busy, on_click=run.cancel if run else None)
-    if run is None:
-        st.caption("Nothing has run yet at these settings.")
-        return None
+        st.button("Cancel", key=f"{key}-cancel", icon=":material/stop:", disabled=not busy, on_click=run.cancel)
     if busy:
         _watch(lab.slug)
     elif run.error:
@@ -219,6 +218,22 @@ def _long_picture(lab: Lab, settings: Mapping[str, Value], *, compact: bool) -> 
         st.caption("The pictures show the settings of the last run; press Run for the new ones.")
     shown = run.result if run.result is not None else run.partial
     return draw_result(lab, shown) if shown is not None else None
+
+
+def run_to_show(lab: Lab, settings: Mapping[str, Value], before: Run | None) -> Run:
+    """A visitor finds the lab at work. Later settings wait for Run, unless their answer is there at once."""
+    if before is None:
+        run = start_run(lab, settings)
+        run.within(AT_ONCE)
+        return run
+    state = _state(lab.slug)
+    if before.finished and before.settings != dict(settings) and state.get("too-long") != settings:
+        run = start_run(lab, settings)
+        if run.within(AT_ONCE):
+            return run
+        run.cancel()
+        state["too-long"] = dict(settings)
+    return before
 
 
 @st.fragment(run_every=0.5)
