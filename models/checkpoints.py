@@ -13,14 +13,19 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from models import toy_dates, toy_shapes
+from models import toy_dates, toy_letters, toy_pairs, toy_shapes
 from models.attention_only import AttentionOnly, AttentionOnlyConfig
 from models.byte_pair import BytePairTokenizer
 from models.contrastive import Contrastive, ContrastiveConfig
 from models.decoder import Decoder, DecoderConfig
 from models.encoder import MaskedLanguageModel
 from models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+from models.generated_positions import PreviousConfig, PreviousSymbol
+from models.needle_reader import Reader
+from models.positioned_decoder import PositionedConfig, PositionedDecoder
+from models.rwkv import RWKV
 from models.symbols import SymbolTokenizer
+from models.token_mixers import MixerModel
 
 TRAINED = Path(__file__).parent / "trained"
 Card = dict[str, Any]
@@ -88,11 +93,19 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "encoder_decoder": lambda config: EncoderDecoder(EncoderDecoderConfig(**config)),
     "attention_only": lambda config: stages(config, lambda shape: AttentionOnly(AttentionOnlyConfig(**shape))),
     "encoder_decoder_stages": lambda config: stages(config, lambda shape: EncoderDecoder(EncoderDecoderConfig(**shape))),
+    "mixers": lambda config: nn.ModuleDict({run: MixerModel(**shape) for run, shape in config.items()}),
+    "rwkv": lambda config: RWKV(**config),
     "contrastive": lambda config: Contrastive(ContrastiveConfig(**config)),
+    "readers": lambda config: nn.ModuleDict({run: Reader(positions) for run, positions in config["runs"].items()}),
+    "positioned": lambda config: nn.ModuleDict({run: PositionedDecoder(PositionedConfig(**shape)) for run, shape in config.items()}),
+    "previous_symbol": lambda config: nn.ModuleDict({run: PreviousSymbol(PreviousConfig(**shape)) for run, shape in config.items()}),
 }
 TOKENIZERS: dict[str, Callable[[], Any]] = {
     "toy_tokenizer": toy_tokenizer,
     "dates": toy_dates.tokenizer,
     "shapes": toy_shapes.tokenizer,
+    "toy_letters": toy_letters.tokenizer,
+    "pairs": toy_pairs.tokenizer,
+    "none": lambda: None,  # what is read is made of numbers from the start
     "letters": lambda: SymbolTokenizer("abcdefghijklmnopqrstuvwxyz", "character"),
 }

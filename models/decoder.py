@@ -22,6 +22,7 @@ from models.attention import Heads, KeyValues, MultiHeadAttention, causal_mask
 from models.mixture import MixtureOfExperts, Routing
 
 Edit = Callable[[int, Tensor], Tensor]  # (layer, what its heads said (B, H, T, D)) -> what they shall have said
+RouteBy = Callable[[int, Tensor], Routing]  # (layer, its router's logits (B·T, E)) -> which experts shall work
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,9 @@ class Decoder(nn.Module):
     def new_cache(self) -> Cache:
         return Cache(self.config.layers)
 
-    def forward(self, tokens: Tensor, *, cache: Cache | None = None, edit: Edit | None = None, trace: Trace | None = None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, *, cache: Cache | None = None, edit: Edit | None = None, trace: Trace | None = None, route_by: RouteBy | None = None
+    ) -> Tensor:
         """tokens (B, T) -> logits (B, T, V): at each position, the scores of every possible next token."""
         past = 0 if cache is None else cache.length
         x = self.embed(tokens, past)  # (B, T, C)
@@ -140,7 +143,7 @@ class Decoder(nn.Module):
         if trace is not None:
             trace.residual.append(x)
         for layer, block in enumerate(self.blocks):
-            x = self.through(block, x, mask, layer, cache, edit, trace)
+            x = self.through(block, x, mask, layer, cache, edit, trace, route_by)
         return self.unembed(x)
 
     def embed(self, tokens: Tensor, past: int = 0) -> Tensor:
@@ -151,8 +154,9 @@ class Decoder(nn.Module):
         return x if self.position is None else x + self.position(torch.arange(past, past + T))
 
     def through(
-        self, block: nn.Module, x: Tensor, mask: Tensor, layer: int, cache: Cache | None, edit: Edit | None, trace: Trace | None
-    ) -> Tensor:
+        self, block: nn.Module, x: Tensor, mask: Tensor, layer: int, cache: Cache | None, edit: Edit | None, trace: Trace | None,
+        route_by: RouteBy | None = None,
+    ) -> Tensor:  # fmt: skip
         """One block: attention moves information between positions, the feed-forward network works on each position alone."""
         assert isinstance(block, Block)  # a ModuleList only promises modules
         edit_here = None if edit is None else (lambda said: edit(layer, said))
@@ -160,7 +164,8 @@ class Decoder(nn.Module):
         x = x + added
         routing = None
         if isinstance(block.feed_forward, MixtureOfExperts):
-            worked, routing = block.feed_forward(block.norm_feed_forward(x))
+            rule = None if route_by is None else (lambda logits: route_by(layer, logits))
+            worked, routing = block.feed_forward(block.norm_feed_forward(x), rule)
         else:
             worked = block.feed_forward(block.norm_feed_forward(x))
         x = x + worked

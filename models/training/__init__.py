@@ -11,8 +11,13 @@ RECIPES = (  # in the order in which they need each other
     "toy_draft",
     "toy_mixture",
     "toy_masked",
+    "toy_rwkv",
+    "mixers",
     "dates",
     "induction",
     "reversal",
     "shapes",
+    "lengths",
+    "previous_symbol",
+    "needle",
 )

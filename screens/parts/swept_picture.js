@@ -137,7 +137,7 @@ class SweptPicture {
   heat(wide, high) {
     const { header } = this, [, lines, points] = this.frames.shape, left = 60, cell = Math.min((wide - left - 4) / points, (high - 24) / lines);
     for (let line = 0; line < lines; line++) {
-      this.svg.append(part("text", { x: left - 6, y: (line + 0.5) * cell + 4, "text-anchor": "end" }, cell > 9 ? visible(header.series[line]) : ""));
+      this.svg.append(part("text", { x: left - 6, y: (line + 0.5) * cell + 4, "text-anchor": "end" }, cell > 9 && line % Math.ceil(14 / cell) === 0 ? visible(header.series[line]) : ""));
       for (let point = 0; point < points; point++) {
         const share = (this.value(line, point) - this.range[0]) / (this.range[1] - this.range[0]);
         const box = part("rect", { x: left + point * cell, y: line * cell, width: cell - (cell > 6 ? 1 : 0), height: cell - (cell > 6 ? 1 : 0), fill: `rgb(${cividis(share)})` });
