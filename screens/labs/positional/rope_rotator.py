@@ -30,12 +30,13 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from backend.questions import Form, Question
+from backend.questions import Form, Option, Question
 from models.rotary import angles, frequencies, long_term_bound, rotate, turn
 from models.rotary_scaling import METHODS, ramp, scaled_frequencies, score_growth
 from screens.labs import Check, Choice, Experiment, Mistake, Seed, Slider, Stops, number_options, numeral
 from screens.labs.drawing import axis, heatmap, lines
 from screens.labs.pictures import Swept
+from screens.labs.small_pictures import between_two, dial_picture, whole_degrees
 
 TOPIC = "rotary-position-embedding"
 REFERENCE = "transformers LlamaRotaryEmbedding, apply_rotary_pos_emb and ROPE_INIT_FUNCTIONS; complex numbers in torch"
@@ -450,5 +451,46 @@ def second_relative(question: Question) -> float:
     return length**2 * math.cos((m - n) * theta)
 
 
-questions = {"frequency-of-a-pair": ask_frequency, "turned-pair": ask_turned, "relative-score": ask_relative}
-second = {"frequency-of-a-pair": second_frequency, "turned-pair": second_turned, "relative-score": second_relative}
+def ask_picture(rng: random.Random) -> Question:
+    """Which of four dials shows where a pair points?"""
+    while True:
+        theta, m = rng.choice((1.0, 0.5, 0.25, 0.1, 0.05)), rng.randint(2, 60)
+        x = turn(torch.tensor([[1.0, 0.0]], dtype=torch.float64), torch.tensor([[m * theta]], dtype=torch.float64))[0]
+        pointing = math.atan2(x[1].item(), x[0].item())
+        shown = {"": pointing, "turned-backwards": -pointing, "forgot-the-position": theta, "in-degrees": math.radians(m * theta), "half-the-angle": m * theta / 2}
+        names = ["", *rng.sample(sorted(set(shown) - {""}), 3)]
+        directions = [complex(math.cos(shown[name]), math.sin(shown[name])) for name in names]
+        apart = all(abs(one - other) > 0.45 for at, one in enumerate(directions) for other in directions[:at])  # 26 degrees
+        if apart and not between_two(math.degrees(m * theta)):
+            break
+    whys = {
+        "": "Turned by $m\\theta$, against the clock.",
+        "turned-backwards": "The angle is right, the direction is not: positive angles turn against the clock.",
+        "forgot-the-position": "This is one position's turn, $\\theta$; at position $m$ it is $m\\theta$.",
+        "in-degrees": "This takes $m\\theta$ for degrees; it is in radians.",
+        "half-the-angle": "This is half the turn: every position adds the whole of $\\theta$.",
+    }
+    options = [Option(dial_picture(shown[name]), right=not name, why=whys[name], mistake=name) for name in names]
+    return Question(
+        form=Form.CHOICE,
+        prompt=f"At position 0 a pair of a query points along the dashed line. Its $\\theta$ is {numeral(theta)} radians. Where does RoPE let it point at position $m={m}$?",
+        answer="It is turned by $m\\theta$ against the clock; whole turns do not show.",
+        options=tuple(rng.sample(options, len(options))),
+        working=(f"$m\\theta={numeral(m * theta)}$ radians $={numeral(math.degrees(m * theta), 4)}$ degrees", f"without whole turns: {whole_degrees(m * theta)} degrees"),
+        lab=SLUG,
+        settings={"m": m, "drawn": [theta, m]},
+        level=1,
+    )
+
+
+def second_picture(question: Question) -> str:
+    """As a complex number, multiplied by e^{iθ} once for every position."""
+    theta, m = question.settings["drawn"]
+    x = complex(1)
+    for _ in range(m):
+        x *= cmath.exp(1j * theta)
+    return dial_picture(cmath.phase(x))
+
+
+questions = {"frequency-of-a-pair": ask_frequency, "turned-pair": ask_turned, "relative-score": ask_relative, "which-picture": ask_picture}
+second = {"frequency-of-a-pair": second_frequency, "turned-pair": second_turned, "relative-score": second_relative, "which-picture": second_picture}
