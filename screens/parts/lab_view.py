@@ -208,8 +208,10 @@ def _long_picture(lab: Lab, settings: Mapping[str, Value], *, compact: bool) -> 
 
         st.button("Run", key=f"{key}-run", icon=":material/play_arrow:", type="primary", disabled=busy, on_click=begin)
         st.button("Cancel", key=f"{key}-cancel", icon=":material/stop:", disabled=not busy, on_click=run.cancel)
+    progress = st.container()  # a place of its own: what a fragment writes into the pictures' container comes last in it
     if busy:
-        _watch(lab.slug)
+        with progress:
+            _watch(lab.slug)
     elif run.error:
         st.error(f"The run stopped: {run.error}", icon=":material/error:")
     elif run.cancelled.is_set():
