@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from backend.questions import Form, Question
+from backend.questions import Form, Option, Question
 from models import checkpoints, minilm
 from models.attention import attention_scores, attention_weights, causal_mask, scaled_dot_product
 from models.head_patterns import patterns, weight_on
@@ -39,6 +39,7 @@ from models.interventions import Head, Look, look_into_decoder, look_into_minilm
 from screens.labs import Check, Choice, Experiment, Mistake, Slider, Text, Toggle, number_options, numeral
 from screens.labs.drawing import PALETTE, QUIET, axis, bars, figure, small
 from screens.labs.pictures import AttentionView
+from screens.labs.small_pictures import between_two, rows_picture
 
 TOPIC = "self-attention-qkv"
 REFERENCE = "transformers BertModel (output_attentions, forward hooks); F.scaled_dot_product_attention"
@@ -655,5 +656,53 @@ def second_causal(question: Question) -> float:
     return F.scaled_dot_product_attention(ones, k, torch.eye(4, dtype=torch.float64)[None], is_causal=True, scale=1.0)[0, row, key].item()
 
 
-questions = {"output-by-hand": ask_output, "score-memory": ask_memory, "causal-row": ask_causal}
-second = {"output-by-hand": second_output, "score-memory": second_memory, "causal-row": second_causal}
+def ask_picture(rng: random.Random) -> Question:
+    """Which of four pictures shows a causal head's weights?"""
+    while True:
+        weights = [rng.choice([1, 2, 3, 4, 5, 6]) for _ in range(4)]
+        s = torch.tensor(weights, dtype=torch.float64).log().expand(4, 4)
+        seen = causal_mask(4)
+        shown = {
+            "": attention_weights(s.masked_fill(~seen, -math.inf)),
+            "no-mask": attention_weights(s),
+            "masked-to-zero": attention_weights(s.masked_fill(~seen, 0.0)),
+            "mask-the-wrong-way": attention_weights(s.masked_fill(~seen.T, -math.inf)),
+            "masked-after-the-softmax": attention_weights(s) * seen,
+        }
+        names = ["", *rng.sample(sorted(set(shown) - {""}), 3)]
+        apart = all((shown[one] - shown[other]).abs().sum() > 0.6 for at, one in enumerate(names) for other in names[:at])
+        if apart and len(set(weights)) > 1 and not any(between_two(100 * share) for share in shown[""].flatten().tolist()):
+            break
+    whys = {
+        "": "Every row sums to 100 over itself and what came before.",
+        "no-mask": "Tokens look ahead here: there is something right of the diagonal.",
+        "masked-to-zero": "A masked score is $-\\infty$, not 0: $e^0=1$ still takes a share of every row.",
+        "mask-the-wrong-way": "This hides the past and shows what is to come.",
+        "masked-after-the-softmax": "The mask came after the softmax: the rows no longer sum to 100.",
+    }
+    options = [Option(rows_picture(shown[name].tolist()), right=not name, why=whys[name], mistake=name) for name in names]
+    written = ", ".join("0" if w == 1 else f"\\ln {w}" for w in weights)
+    return Question(
+        form=Form.CHOICE,
+        prompt=f"Four tokens; every query scores the four keys with $({written})$ before the causal mask. Which picture shows the attention weights in percent "
+        "(a row for each query, from above; a column for each key)?",
+        answer="The mask takes later keys out before the softmax, so each row shares 100 among itself and what came before.",
+        options=tuple(rng.sample(options, len(options))),
+        working=tuple(
+            f"row {row + 1}: $e^s=({', '.join(map(str, weights[: row + 1]))})$, together {sum(weights[: row + 1])}" for row in range(4)
+        ),
+        lab=SLUG,
+        settings={"model": "toy", "drawn": [weights]},
+        level=2,
+    )
+
+
+def second_picture(question: Question) -> str:
+    """torch's own causal attention; the identity as values hands the weights out."""
+    (weights,) = question.settings["drawn"]
+    k, ones = torch.tensor(weights, dtype=torch.float64).log()[None, :, None], torch.ones(1, 4, 1, dtype=torch.float64)
+    return rows_picture(F.scaled_dot_product_attention(ones, k, torch.eye(4, dtype=torch.float64)[None], is_causal=True, scale=1.0)[0].tolist())
+
+
+questions = {"output-by-hand": ask_output, "score-memory": ask_memory, "causal-row": ask_causal, "which-picture": ask_picture}
+second = {"output-by-hand": second_output, "score-memory": second_memory, "causal-row": second_causal, "which-picture": second_picture}
