@@ -1,5 +1,11 @@
 """Attend: a study desk for how language models work. This file is the router; every screen is a file in screens/."""
 
+import os
+
+# before anything loads NumPy: on a machine with other work to do, more threads than one wait for each other most of the time
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import streamlit as st
 
 from screens.parts import desk

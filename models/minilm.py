@@ -60,9 +60,12 @@ class MiniLM:
         """(N, C) of length one. Texts of similar length share a batch, so that little time goes into padding."""
         embeddings = np.zeros((len(texts), WIDTH), dtype=np.float32)
         by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for start in range(0, len(texts), batch):
-            rows = by_length[start : start + batch]
+        start = 0
+        while start < len(by_length):
+            shortest = len(texts[by_length[start]])
+            rows = [i for i in by_length[start : start + batch] if len(texts[i]) <= 1.3 * shortest + 16]
             embeddings[rows] = self.read([texts[i] for i in rows], look=False).embeddings
+            start += len(rows)
         return embeddings
 
     def read(self, texts: Sequence[str], *, cut_at: int = CUT_AT, look: bool = True) -> Reading:

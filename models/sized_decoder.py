@@ -11,33 +11,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.attention import attention_scores, causal_mask, merge_heads, split_heads
+from models.attention import attention_scores, causal_mask, merge_heads
+from models.grouped_query import GroupedQueryAttention
 from models.model_size import ATTENTION, EMBEDDING, FEED_FORWARD, HEAD, NORMS, POSITIONS, TERMS, Shape
 
 
-class GroupedAttention(nn.Module):
-    """h query heads; each key-value head serves h / h_kv of them."""
-
+class SizedAttention(GroupedQueryAttention):
     def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.heads, self.kv_heads = shape.heads, shape.kv_heads
-        self.query = nn.Linear(shape.width, shape.heads * shape.D, bias=shape.biases)
-        self.key = nn.Linear(shape.width, shape.kv_heads * shape.D, bias=shape.biases)
-        self.value = nn.Linear(shape.width, shape.kv_heads * shape.D, bias=shape.biases)
-        self.out = nn.Linear(shape.heads * shape.D, shape.width, bias=shape.biases)
+        super().__init__(shape.width, shape.heads, shape.kv_heads, shape.D, bias=shape.biases)
 
-    def forward(self, x: Tensor, fused: bool = False) -> Tensor:
+    def forward(self, x: Tensor, fused: bool = False) -> Tensor:  # type: ignore[override]
+        """x (B, T, d) -> (B, T, d): a whole text at once, without a cache."""
         return self.out(merge_heads(mix(*self.project(x), fused)))
-
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, d) -> q, k, v, each (B, h, T, D): a shared key-value head is repeated for the queries that read it."""
-        q = split_heads(self.query(x), self.heads)
-        k, v = (split_heads(layer(x), self.kv_heads).repeat_interleave(self.heads // self.kv_heads, dim=1) for layer in (self.key, self.value))
-        return q, k, v
 
 
 def mix(q: Tensor, k: Tensor, v: Tensor, fused: bool = False) -> Tensor:
-    """The part that grows with the square of the length: a score for every pair of tokens, and the values mixed by them. (B, h, T, D)"""
+    """The part that grows with the square of the length: a score for every pair of tokens, and the values mixed by them.
+
+    q (B, h, T, D), k and v (B, h_kv, T, D) -> (B, h, T, D)
+    """
+    k, v = (shared.repeat_interleave(q.shape[1] // shared.shape[1], dim=1) for shared in (k, v))
     if fused:  # the same numbers, tile by tile: the (T, T) table is never whole in memory
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     scores = attention_scores(q, k, causal_mask(q.shape[-2]).to(q.device))  # (B, h, T, T)
@@ -59,7 +52,7 @@ class SizedBlock(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.norm_attention, self.norm_feed_forward = norm_of(shape), norm_of(shape)
-        self.attention = GroupedAttention(shape)
+        self.attention = SizedAttention(shape)
         self.feed_forward = SizedFeedForward(shape)
 
     def forward(self, x: Tensor, fused: bool = False) -> Tensor:

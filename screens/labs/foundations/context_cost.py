@@ -31,13 +31,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from backend.questions import Form, Question
 from models.model_size import ATTENTION, FEED_FORWARD, HEAD, SCORES, Shape, cache_bytes_per_token, forward_flops, next_token_flops, total_weights
 from models.peak_memory import PeakMemory
-from models.sized_decoder import GroupedAttention, SizedBlock, mix
+from models.sized_decoder import SizedAttention, SizedBlock, mix
 from screens.labs import Check, Choice, Experiment, Mistake, Slider, Stops, Toggle, number_options, numeral
 from screens.labs.drawing import axis, lines
 
 TOPIC = "context-window-cost"
 REFERENCE = "torch's FlopCounterMode over nn.TransformerEncoderLayer and F.scaled_dot_product_attention; the closed formulas 24d² and 4nd"
-MECHANISM = (forward_flops, next_token_flops, cache_bytes_per_token, GroupedAttention.project, mix, PeakMemory.born)
+MECHANISM = (forward_flops, next_token_flops, cache_bytes_per_token, SizedAttention.project, mix, PeakMemory.born)
 THUMBNAIL = """<svg viewBox="0 0 160 90" fill="none" stroke="currentColor" stroke-width="2"><path d="M16 10v68h132" opacity=".45"/>
 <path d="M18 66 146 30" stroke="#1f77c9" stroke-width="4"/><path d="M18 78C60 74 104 62 146 10" stroke="#d4620f" stroke-width="4"/>
 <path d="M112 40v38" stroke-dasharray="3 4" opacity=".6"/><circle cx="112" cy="40" r="4" fill="#0f9d77" stroke="none"/></svg>"""
