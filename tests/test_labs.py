@@ -163,10 +163,13 @@ def test_what_an_experiment_calls_right_is_true_of_its_result(slug: str) -> None
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_the_mechanism_agrees_with_its_reference(slug: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lab = load(slug)
+    before = lab.says(computed(lab, {}))
     status = main(["verify", slug])
     printed = capsys.readouterr().out
     assert status == 0, printed
     assert "within tolerance" in printed
+    assert lab.says(computed(lab, {})) == before, "a comparison must leave the lab's models as they were"
 
 
 # --- the address ------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ Do not conclude too much from one small network and one seed; look at the vector
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import random
@@ -320,7 +321,7 @@ def verify() -> list[Check]:
         gru = _model("gru", trained).positions
         theirs = _their_gru(gru, 64)
         checks.append(Check(f"64 positions, GRU trained at {trained}", "torch.nn.GRUCell with no input", (gru(64) - theirs).abs().max().item(), 1e-5))
-    ode = _model("ode", 16).positions.to(torch.float64)
+    ode = copy.deepcopy(_model("ode", 16).positions).to(torch.float64)  # `to` changes a module in place
     times = np.arange(17.0)
     solved = solve_ivp(
         lambda tau, p: ode.velocity(torch.tensor([tau]), torch.from_numpy(p)).numpy(),
@@ -334,7 +335,7 @@ def verify() -> list[Check]:
     off = {steps: np.abs(ode(17, steps).numpy() - solved).max() / size for steps in (16, 32)}
     checks.append(Check("17 positions, 32 Euler steps each, relative", "scipy.integrate.solve_ivp (RK45)", float(off[32]), 1e-2))
     checks.append(Check("halving the Euler step halves the error", "first order of Euler's method", float(abs(off[16] / off[32] - 2)), 0.15))
-    turn = _model("turn", 16).positions.to(torch.float64)
+    turn = copy.deepcopy(_model("turn", 16).positions).to(torch.float64)
     powers = np.stack([np.linalg.matrix_power(turn.step_matrix().numpy(), t) @ turn.start.numpy() for t in range(64)])
     checks.append(Check("64 positions, rotation", "numpy.linalg.matrix_power", float(np.abs(turn(64).numpy() - powers).max()), 1e-10))
     return checks
