@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from backend.exchange.records import Unreadable
 from backend.search_index import count_pending, fill_vectors
 from backend.sync import sync
 
-DONE, FOUND = 0, 1
+DONE, FOUND, STOPPED = 0, 1, 130
 FEW = 400  # passages
 
 
@@ -28,10 +28,10 @@ def content_folder() -> Path:
     return Path(os.environ.get("CONTENT_DIR") or store.HOUSE / "content")
 
 
-def lab_makers() -> dict[str, list[str]]:
-    from screens.labs import catalogue  # composing is this file's business; nothing else in backend/ knows the screens
+def lab_makers() -> Mapping[str, Sequence[str]]:
+    from screens.labs import Makers  # composing is this file's business; nothing else in backend/ knows the screens
 
-    return {slug: list(entry.makers) for slug, entry in catalogue().items()}
+    return Makers()
 
 
 def say(arguments: argparse.Namespace, result: dict, sentence: str) -> None:
@@ -99,9 +99,32 @@ def run_check(arguments: argparse.Namespace) -> int:
     findings = check_content(content_folder(), makers=lab_makers())
     engine = store.open_engine()
     store.upgrade(engine)
+    if arguments.repair:
+        return run_repair(arguments, engine, findings)
     findings += check_database(engine)
     say(arguments, {"findings": findings}, "\n".join([*findings, f"{len(findings)} findings"]))
     return FOUND if findings else DONE
+
+
+def run_repair(arguments: argparse.Namespace, engine: Engine, in_content: list[str]) -> int:
+    """Say what will be mended, copy the database, mend it, and check again."""
+    from backend.backups import back_up
+    from backend.repair import plan_repair, repair
+
+    at = store.now()
+    wanted = plan_repair(engine, at=at)
+    if not arguments.json:
+        print("\n".join(map(str, wanted)) or "There is nothing to mend.", flush=True)
+    copy, failed = None, []
+    if wanted:
+        copy = back_up(engine, at=at, reason="repair")
+        failed = repair(engine, wanted, at=at)
+    left = [*in_content, *check_database(engine)]
+    result = {"repairs": [str(each) for each in wanted], "failed": failed, "backup": str(copy) if copy else None, "findings": left}
+    kept = f"The database as it was is in {copy}." if copy else ""
+    restored = "What is left cannot be mended here: restore a backup (python -m backend restore FILE)." if check_database(engine) else ""
+    say(arguments, result, "\n".join(filter(None, [*failed, kept, *left, restored, f"{len(left)} findings left"])))
+    return FOUND if left else DONE
 
 
 def run_backup(arguments: argparse.Namespace) -> int:
@@ -144,7 +167,9 @@ def parser() -> argparse.ArgumentParser:
     verb("sync", run_sync, "bring the database to what content/ holds").add_argument(
         "--no-vectors", action="store_true", help="leave the encoding of passages to the running app; search finds words meanwhile"
     )
-    verb("check", run_check, "verify content and database; exit 1 on any finding")
+    verb("check", run_check, "verify content and database; exit 1 on any finding").add_argument(
+        "--repair", action="store_true", help="say what can be mended, copy the database, and mend it; no review is lost"
+    )
     ask_arguments(verb("ask", run_ask, "answer questions from the notes, each sentence with its citation"))
     search_arguments(verb("search", run_search, "find passages"))
     library_command.cards_arguments(verb("cards", run_on_library(library_command.run_cards), "list and find cards"))
@@ -162,6 +187,9 @@ def main(argv: list[str] | None = None) -> int:
     except (store.StoreError, Unreadable, QueryError) as error:
         print(error, file=sys.stderr)
         return FOUND
+    except KeyboardInterrupt:
+        print("\nStopped. What was begun and not finished was taken back.", file=sys.stderr)
+        return STOPPED
 
 
 if __name__ == "__main__":

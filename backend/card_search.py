@@ -9,12 +9,13 @@ Nothing a person types is ever put into the SQL text. A line that cannot be read
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlmodel import Session
 
 from backend.memory import DEFAULT_PARAMETERS, Phase, exact_interval, retrievability, study_day
@@ -221,23 +222,44 @@ def phrase(words: str) -> str:
 FEW = 500  # cards: below that the index leads to them faster than looking at one card after the other
 
 
-def index_words(session: Session) -> None:
-    """Bring the index of the cards' words and tags up to date. It follows from the cards, and only SQLite has it."""
+def index_words(session: Session, cards: Sequence[str] | None = None) -> None:
+    """Bring the index of the cards' words and tags up to date, of all cards or of some. It follows from the cards, and only SQLite has it."""
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         return
     connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS card_words_row (id INTEGER PRIMARY KEY, card TEXT UNIQUE NOT NULL, words TEXT NOT NULL)")
     how = "content='card_words_row', content_rowid='id', tokenize='trigram'"
     connection.exec_driver_sql(f"CREATE VIRTUAL TABLE IF NOT EXISTS card_words USING fts5(card UNINDEXED, words, {how})")
-    changed = "FROM card c LEFT JOIN card_words_row r ON r.card = c.id WHERE r.words IS NOT c.plain"
-    old = f"SELECT 'delete', r.id, r.card, r.words {changed} AND r.id IS NOT NULL"
-    connection.exec_driver_sql(f"INSERT INTO card_words (card_words, rowid, card, words) {old}")
-    last = connection.exec_driver_sql("SELECT COALESCE(MAX(id), 0) FROM card_words_row").scalar_one()
-    connection.exec_driver_sql(f"INSERT OR REPLACE INTO card_words_row (card, words) SELECT c.id, c.plain {changed}")
-    connection.exec_driver_sql("INSERT INTO card_words (rowid, card, words) SELECT id, card, words FROM card_words_row WHERE id > ?", (last,))
     connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS card_tag (tag TEXT, card TEXT, PRIMARY KEY (tag, card)) WITHOUT ROWID")
-    connection.exec_driver_sql("DELETE FROM card_tag")
-    connection.exec_driver_sql("INSERT OR IGNORE INTO card_tag SELECT LOWER(tag.value), c.id FROM card c, json_each(c.tags) tag")
+    asked = "" if cards is None else "AND c.id IN (SELECT value FROM json_each(?))"
+    values = () if cards is None else (json.dumps(list(cards)),)
+    sql = f"SELECT r.id, c.id, r.words, c.plain FROM card c LEFT JOIN card_words_row r ON r.card = c.id WHERE r.words IS NOT c.plain {asked}"
+    changed = connection.exec_driver_sql(sql, values).fetchall()
+    if changed:
+        _write_words(connection, changed)
+    _write_tags(connection, asked, values)
+
+
+def _write_words(connection: Connection, changed: Sequence[Any]) -> None:
+    old = [(number, card, words) for number, card, words, _ in changed if number is not None]
+    if old:
+        connection.exec_driver_sql("INSERT INTO card_words (card_words, rowid, card, words) VALUES ('delete', ?, ?, ?)", old)
+    last = connection.exec_driver_sql("SELECT COALESCE(MAX(id), 0) FROM card_words_row").scalar_one()
+    rows = [(last + place, card, words) for place, (_, card, _, words) in enumerate(changed, 1)]
+    connection.exec_driver_sql("INSERT OR REPLACE INTO card_words_row (id, card, words) VALUES (?, ?, ?)", rows)
+    connection.exec_driver_sql("INSERT INTO card_words (rowid, card, words) VALUES (?, ?, ?)", rows)
+
+
+def _write_tags(connection: Connection, asked: str, values: tuple[str, ...]) -> None:
+    """Tags that went and tags that came; those that stay are only looked at, which is quicker than writing them again."""
+    tags = f"FROM card c, json_each(c.tags) tag WHERE c.tags <> '[]' {asked}"
+    told = set(connection.exec_driver_sql(f"SELECT LOWER(tag.value), c.id {tags}", values).fetchall())
+    known = set() if asked else set(connection.exec_driver_sql("SELECT tag, card FROM card_tag").fetchall())  # of some cards tags are only added
+    gone, came = [tuple(row) for row in known - told], [tuple(row) for row in told - known]
+    if gone:
+        connection.exec_driver_sql("DELETE FROM card_tag WHERE tag = ? AND card = ?", gone)
+    if came:
+        connection.exec_driver_sql("INSERT OR IGNORE INTO card_tag (tag, card) VALUES (?, ?)", came)
 
 
 @dataclass(frozen=True, slots=True)

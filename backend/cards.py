@@ -534,6 +534,8 @@ def _digits(value: float) -> str:
 
 
 def _one_paragraph(text: str) -> bool:
+    if text[:1].isalpha() and "\n" not in text:
+        return True  # a line that begins with a letter opens nothing else: no need to parse it
     blocks = parse(text).blocks
     return len(blocks) == 1 and blocks[0].kind == "paragraph_open" and not _is_number(text) and not _terms(text)
 

@@ -15,8 +15,9 @@ from backend.card_search import count_cards, find_cards
 from backend.deck import read_deck
 from backend.exchange.formats import READS, WRITES, read_path, write_path
 from backend.exchange.json_file import read_archive, write_archive
-from backend.library import Plan, apply_import, collect, list_imports, plan_import, undo_import
+from backend.library import Plan, collect, import_records, index_pending, list_imports, plan_import, take_back
 from backend.markup import plain
+from backend.memory import minutes_west
 from backend.settings import read_settings
 
 DONE, FOUND = 0, 1
@@ -79,8 +80,7 @@ def run_import(arguments: argparse.Namespace, engine: Engine) -> int:
         say(arguments, {"imports": runs}, "\n".join(lines) or "Nothing was imported yet.")
         return DONE
     if arguments.undo is not None:
-        with store.writing(engine) as session:
-            told = undo_import(session, learner=learner, run=arguments.undo, at=store.now())
+        told = take_back(engine, learner=learner, run=arguments.undo, at=store.now())
         say(arguments, {"undone": told}, told)
         return DONE
     if not arguments.path:
@@ -90,9 +90,9 @@ def run_import(arguments: argparse.Namespace, engine: Engine) -> int:
     if arguments.preview:
         with store.reading(engine) as session:
             return show_plan(arguments, plan_import(session, learner=learner, records=records))
-    with store.writing(engine) as session:
-        chosen: set[str] | None = set() if arguments.no_offers else None
-        report = apply_import(session, learner=learner, records=records, at=store.now(), chosen=chosen, theirs=set(arguments.theirs), progress=bar)
+    chosen: set[str] | None = set() if arguments.no_offers else None
+    report = import_records(engine, learner=learner, records=records, at=store.now(), chosen=chosen, theirs=set(arguments.theirs), progress=bar)
+    index_pending(engine, progress=bar)
     back = f"Take it back with: python -m backend import --undo {report.run}"
     say(arguments, asdict(report), "\n".join([*report.notices[:FEW], str(report), back]))
     return DONE
@@ -121,9 +121,10 @@ def run_export(arguments: argparse.Namespace, engine: Engine) -> int:
         cards = None
         if query:
             cards = [card.card for card in find_cards(session, learner=learner, at=at, query=query, limit=1_000_000)]
-        records = collect(session, learner=learner, cards=cards, name=path.name)
+        records = collect(session, learner=learner, cards=cards, name=path.name, progress=bar)
         settings = read_settings(session, learner=learner)
-    write_path(records, path, at=at, rollover_hour=settings.rollover_hour, progress=bar)
+    west = minutes_west(at, time_zone=settings.time_zone)
+    write_path(records, path, at=at, rollover_hour=settings.rollover_hour, minutes_west=west, progress=bar)
     result: dict[str, object] = {"exported": str(path), "cards": len(records.cards), "topics": len(records.topics), "reviews": len(records.reviews), "notices": records.notices}
     say(arguments, result, "\n".join([*records.notices, f"{len(records.cards)} cards of {len(records.topics)} topics are in {path}"]))
     return DONE

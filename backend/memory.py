@@ -82,6 +82,11 @@ def local_hour(at: int, *, time_zone: str) -> int:
     return (at + _offset(at, time_zone)) // HOUR_MS % 24
 
 
+def minutes_west(at: int, *, time_zone: str) -> int:
+    """How many minutes behind UTC the learner's clock is: Anki calls it the offset of a collection."""
+    return -_offset(at, time_zone) // MINUTE_MS
+
+
 def calendar_date(day: int) -> dt.date:
     """The date a study day carries: the local date on which it began."""
     return dt.date(1970, 1, 1) + dt.timedelta(days=int(day))

@@ -1,5 +1,7 @@
 """From the log to the state: what every card's memory must be, given the events that were not undone.
 
+A `forget` begins a card anew: the grades before it stay in the log and no longer count for its memory.
+
 The log is the truth and `learner_card` a view of it that is kept for speed. Undo uses this to put cards back, `check` to
 prove that nothing drifted: whole numbers agree exactly, stability and difficulty to a millionth.
 """
@@ -17,8 +19,8 @@ from backend.memory import Floats, Grade, Ints, Phase, replay
 from backend.settings import read_settings
 from backend.statements import Statement
 
-KINDS = ("grade", "cram", "undo", "reschedule", "parameters", "suspend", "bury", "flag", "import")
-GRADE, CRAM, UNDO, RESCHEDULE, PARAMETERS, SUSPEND, BURY, FLAG, IMPORT = range(len(KINDS))
+KINDS = ("grade", "cram", "undo", "reschedule", "parameters", "suspend", "bury", "flag", "import", "forget")
+GRADE, CRAM, UNDO, RESCHEDULE, PARAMETERS, SUSPEND, BURY, FLAG, IMPORT, FORGET = range(len(KINDS))
 NOTHING = -1  # stands for NULL in a column of whole numbers
 
 
@@ -121,9 +123,10 @@ def states_of(log: Log, parameters: Sequence[float]) -> States:
     """The state of every card in the log. An undo takes its event out; every event, undone or not, counts as a showing."""
     n = len(log.names)
     stands = ~np.isin(log.id, log.value[log.kind == UNDO]) & (log.kind != UNDO)
-    graded = stands & (log.kind == GRADE)
-    learnt = stands & ((log.kind == GRADE) | (log.kind == IMPORT))
-    placed = learnt | (stands & (log.kind == RESCHEDULE))
+    current = stands & (log.seq > _begun_anew(log, stands))
+    graded = current & (log.kind == GRADE)
+    learnt = current & ((log.kind == GRADE) | (log.kind == IMPORT))
+    placed = learnt | (current & (log.kind == RESCHEDULE))
     made_leech = graded & (log.value == 1)
     put_aside = stands & (log.kind == SUSPEND)
 
@@ -141,7 +144,7 @@ def states_of(log: Log, parameters: Sequence[float]) -> States:
         return np.bincount(log.card[rows], weights, minlength=n).astype(np.int64)
 
     lapsed = graded & (log.before == Phase.REVIEW) & (log.grade == Grade.AGAIN)
-    imported = stands & (log.kind == IMPORT)
+    imported = current & (log.kind == IMPORT)
     leech_rows = made_leech | (put_aside & (log.value == 0))
     aside_rows = made_leech | put_aside
     due_day = np.where(number(placed) > 0, last(placed, log.due_day[placed]), _places(log, n))
@@ -157,6 +160,14 @@ def states_of(log: Log, parameters: Sequence[float]) -> States:
         buried_day=last(stands & (log.kind == BURY), log.value[stands & (log.kind == BURY)]),
         flag=last(stands & (log.kind == FLAG), log.value[stands & (log.kind == FLAG)]),
     )  # fmt: skip
+
+
+def _begun_anew(log: Log, stands: np.ndarray) -> Ints:
+    """For every row the number of its card's last standing `forget`: what came before it is history and no memory."""
+    rows = stands & (log.kind == FORGET)
+    found = np.full(len(log.names), NOTHING, np.int64)
+    found[log.card[rows]] = log.seq[rows]
+    return found[log.card]
 
 
 def _places(log: Log, n: int) -> Ints:
@@ -247,10 +258,11 @@ def _stored(session: Session, *, learner: int) -> dict[str, np.ndarray]:
 def read_grades(session: Session, *, learner: int) -> tuple[Ints, Ints, Ints]:
     """Every grade that stands (what was undone left out) as arrays card, day, grade: what a memory model is fitted to."""
     rows = _GRADES.rows(session, {"learner": learner})
-    codes: dict[str, int] = {}
-    card = np.array([codes.setdefault(row[0], len(codes)) for row in rows], np.int64)
+    codes: dict[tuple[str, int], int] = {}  # a card that was begun anew is another one from there on
+    card = np.array([codes.setdefault((row[0], row[3]), len(codes)) for row in rows], np.int64)
     return card, np.array([row[1] for row in rows], np.int64), np.array([row[2] for row in rows], np.int64)
 
 
-_GRADES = Statement("""SELECT card, day, grade FROM event e WHERE learner = :learner AND kind = 'grade' AND NOT EXISTS
+_GRADES = Statement("""SELECT card, day, grade, (SELECT COUNT(*) FROM event f WHERE f.learner = e.learner AND f.card = e.card AND f.kind = 'forget' AND f.seq < e.seq)
+    FROM event e WHERE learner = :learner AND kind = 'grade' AND NOT EXISTS
     (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id) ORDER BY id""")

@@ -12,6 +12,7 @@ The public door (`session` first, the rest by keyword; times are UTC millisecond
     undo(session, learner=, at=)               -> Undone | None      takes back the learner's last action, as often as wanted
     bury / suspend / flag(session, learner=, card=, at=, ...)  marks; each is an event and can be undone
     summarise_round(session, learner=, round=, at=) -> Summary  what to say at the end
+    begin_anew(session, learner=, cards=, at=)               the cards are new again; what was learned of them stays in the log
     import_memory(session, learner=, card=, reviews=, at=, ...) -> bool   a memory from another program
 
 One grade is one transaction: call `record_grade` inside `store.writing(engine)`; when that block ends without an error the
@@ -174,6 +175,8 @@ class UnknownCard(ValueError):
 
 
 LEARN_AHEAD = 20 * MINUTE_MS  # when nothing else is left, a learning card need not wait for the last of its minutes
+PLACES = 10_000  # places for new cards in each topic
+BROUGHT = "import"  # the round of marks that came with an import
 SURE = 3  # confidence 1 guess, 2 think so, 3 sure
 
 
@@ -187,9 +190,19 @@ def follow_content(session: Session, *, learner: int, at: int) -> None:
         return
     _JOIN.run(session, {"learner": learner, "no": False, "today": today_of(read_settings(session, learner=learner), at)})
     _MOVE.run(session, {"learner": learner})
-    _PLACE.run(session, [{"learner": learner, "topic": topic, "place": place * 10_000} for place, topic in enumerate(_topics_in_order(session))])
+    place_new(session, learner=learner)
     index_words(session)
     _KEEP_STAMP.run(session, {"learner": learner, "stamp": content})
+
+
+def note_followed(session: Session, *, learner: int) -> None:
+    """Say that the learner's cards are in line with the content as it is now; for those who have just brought them there."""
+    _KEEP_STAMP.run(session, {"learner": learner, "stamp": _content_stamp(session)})
+
+
+def place_new(session: Session, *, learner: int) -> None:
+    """Give every new card its place in the order of the tracks."""
+    _PLACE.run(session, [{"learner": learner, "topic": topic, "place": place * PLACES} for place, topic in enumerate(topics_in_order(session))])
 
 
 def _content_stamp(session: Session) -> str:
@@ -216,10 +229,11 @@ _MOVE = Statement(f"UPDATE learner_card SET topic = {_STANDS} WHERE learner = :l
 _PLACE = Statement("""
     UPDATE learner_card SET due_day = :place + (SELECT card.position FROM card WHERE card.id = learner_card.card)
     WHERE learner = :learner AND suspended IN (0, 1) AND state = 0 AND topic = :topic
+      AND due_day <> :place + (SELECT card.position FROM card WHERE card.id = learner_card.card)
 """)
 
 
-def _topics_in_order(session: Session) -> list[str]:
+def topics_in_order(session: Session) -> list[str]:
     """Topics in the order of the tracks, each after the topics it needs."""
     needs = {slug: json.loads(wanted) if isinstance(wanted, str) else wanted for slug, wanted in _TOPICS.rows(session, {})}
     order: dict[str, None] = {}
@@ -754,6 +768,23 @@ def _mark(session: Session, *, learner: int, card: str, at: int, kind: str, valu
     _MARKS[kind].run(session, values)
 
 
+def begin_anew(session: Session, *, learner: int, cards: Sequence[str], at: int) -> int:
+    """Make cards new again, as one action: their grades stay in the log, their memory begins from nothing. Says how many there were."""
+    rows = [_row(session, learner=learner, card=card, at=at) for card in dict.fromkeys(cards)]
+    day = today_of(read_settings(session, learner=learner), at)
+    started = [row for row in rows if row.state != Phase.NEW]
+    batch: int | None = None
+    for row in started:
+        event = {"learner": learner, "card": row.card, "seq": row.events, "kind": "forget", "at": at, "day": max(day, row.last_day), "topic": row.topic}
+        number = append_event(session, event | {"batch": batch, "before": row.state})
+        batch = batch or number
+    if started:
+        log = read_log(session, learner=learner, cards=[row.card for row in started])
+        put_back(session, states_of(log, read_settings(session, learner=learner).parameters), learner=learner)
+        place_new(session, learner=learner)
+    return len(started)
+
+
 # --- undo ------------------------------------------------------------------------------------------------------------
 
 
@@ -782,6 +813,15 @@ def undo(session: Session, *, learner: int, at: int) -> Undone | None:
     return Undone(rows[0]["kind"], tuple(row["card"] for row in rows if row["card"]), Grade(grade) if grade else None)
 
 
+def last_action_at(session: Session, *, learner: int) -> int | None:
+    """The moment of the learner's last action that still stands."""
+    found = _last_action(session, learner)
+    return _MOMENT.value(session, {"id": found[1]}) if found else None
+
+
+_MOMENT = Statement("SELECT at FROM event WHERE id = :id")
+
+
 def _last_action(session: Session, learner: int) -> tuple[int, int] | None:
     """The first and last event of the latest action that was not undone. An undo leads back past what it undid."""
     before = 1 << 62
@@ -792,15 +832,15 @@ def _last_action(session: Session, learner: int) -> tuple[int, int] | None:
         number, kind, batch = found
         if kind == "undo":
             before = batch
-        elif kind == "import":
-            before = number
         else:
             return (number if batch is None else batch), number
 
 
+# An import may bring a hundred thousand events, which are no action of the learner's.
+_OWN_DOING = f"kind <> 'import' AND round <> '{BROUGHT}'"
 # The plus keeps SQLite from choosing an index by learner and sorting everything under it: the newest ids are at the end of the table.
-_LATEST = Statement("SELECT id, kind, batch FROM event WHERE +learner = :learner AND id < :before ORDER BY id DESC LIMIT 1")
-_ACTION = Statement(f"SELECT id, {', '.join(_EVENT_COLUMNS)} FROM event WHERE +learner = :learner AND id BETWEEN :first AND :last AND kind NOT IN ('undo', 'import')")
+_LATEST = Statement(f"SELECT id, kind, batch FROM event WHERE +learner = :learner AND id < :before AND {_OWN_DOING} ORDER BY id DESC LIMIT 1")
+_ACTION = Statement(f"SELECT id, {', '.join(_EVENT_COLUMNS)} FROM event WHERE +learner = :learner AND id BETWEEN :first AND :last AND kind <> 'undo' AND {_OWN_DOING}")
 _NUMBERS = Statement("SELECT card, events FROM learner_card WHERE learner = :learner")
 _NUMBER = Statement("SELECT events FROM learner_card WHERE learner = :learner AND card = :card")
 _NUMBER_OF_ALL = Statement("SELECT COALESCE(MAX(seq) + 1, 0) FROM event WHERE learner = :learner AND card = ''")

@@ -100,6 +100,16 @@ def check_sums(session: Session, *, learner: int) -> list[str]:
     return found
 
 
+def recount(session: Session, *, learner: int) -> None:
+    """Count all of a learner's sums again from the log."""
+    connection = session.connection()
+    connection.execute(text("DELETE FROM day_stat WHERE learner = :learner"), {"learner": learner})
+    names = ("day", "bucket", "reviews", "passed", "introduced", "milliseconds", "expected")
+    for measure, sql in _RECOUNT.items():
+        rows = [dict(zip(names, row, strict=True)) | {"learner": learner, "measure": measure} for row in connection.execute(text(sql), {"learner": learner})]
+        _ADD.run(session, rows)
+
+
 _KEPT = text("""SELECT day, bucket, reviews, passed, introduced, milliseconds, expected FROM day_stat
     WHERE learner = :learner AND measure = :measure""")
 
@@ -410,13 +420,15 @@ def read_curve(session: Session, *, learner: int, card: str, at: int, ahead: int
     settings = read_settings(session, learner=learner)
     today = _today(settings, at)
     rows = session.connection().execute(_OF_CARD, {"learner": learner, "card": card}).all()
-    if not rows:
+    if all(row.grade is None for row in rows):
         return None
     first = rows[0].day
     days, recall = [], []
     graded: list[tuple[int, float, Grade]] = []
     ends = [row.day for row in rows[1:]] + [max(today, rows[-1].day) + ahead]
     for row, end in zip(rows, ends, strict=True):
+        if row.grade is None:  # begun anew: from here to the next grade nothing is remembered
+            continue
         graded.append((row.day - first, 1.0 if row.recall is None else row.recall / MILLION, Grade(row.grade)))
         span = np.linspace(0.0, end - row.day, 25 if end > row.day else 1)
         days += (row.day - first + span).tolist()
@@ -424,7 +436,7 @@ def read_curve(session: Session, *, learner: int, card: str, at: int, ahead: int
     return Curve(tuple(days), tuple(recall), tuple(graded), today - first)
 
 
-_OF_CARD = text("""SELECT day, grade, stability, recall FROM event e WHERE learner = :learner AND card = :card AND kind = 'grade'
+_OF_CARD = text("""SELECT day, grade, stability, recall FROM event e WHERE learner = :learner AND card = :card AND kind IN ('grade', 'forget')
     AND NOT EXISTS (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id) ORDER BY seq""")
 
 

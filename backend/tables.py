@@ -268,7 +268,7 @@ class Event(Table, table=True):
     learner: int = Field(foreign_key="learner.id")
     card: str  # empty for what concerns the learner as a whole (new parameters)
     seq: int
-    kind: str  # grade, cram, undo, reschedule, parameters, suspend, bury, flag, import
+    kind: str  # grade, cram, undo, reschedule, parameters, suspend, bury, flag, import, forget
     batch: int | None = None  # the first event of an action that took several; for an undo, of the undone action
     value: int | None = None  # suspend 0/1, flag 0-7, bury the day, undo the undone event, grade 1 when it made a leech
     at: int = Field(sa_column=milliseconds())

@@ -18,6 +18,7 @@ from backend import stats, store
 from backend.deck import read_deck
 from backend.topics import list_topics, standings
 from screens.parts import desk
+from screens.parts.forgetting_curve import draw_curve
 
 EPOCH = date(1970, 1, 1)  # study day 0
 DAYS = 365
@@ -159,7 +160,6 @@ def mastery(learner: int) -> None:
 def one_card(learner: int, at: int) -> None:
     """The forgetting curve of any card, with its real reviews on it."""
     from backend.card_search import QueryError, find_cards
-    from screens.labs.drawing import PALETTE, axis, figure
 
     query = st.text_input("Find a card", "rated:365", key="curve-query", max_chars=300, help="Words, or the search language: topic:lora prop:lapses>2")
     with store.reading(desk.engine()) as session:
@@ -178,20 +178,7 @@ def one_card(learner: int, at: int) -> None:
         return f"{deck[card].title}: {(question.prompt if question else card)[:90]}"
 
     card = st.selectbox("Card", found, format_func=label, key="curve-card") or found[0]
-    with store.reading(desk.engine()) as session:
-        curve = stats.read_curve(session, learner=learner, card=card, at=at)
-    if curve is None:
-        st.caption("This card has no reviews yet.")
-        return
-    line = {"type": "scatter", "x": curve.days, "y": curve.recall, "mode": "lines", "name": "chance of recall", "line": {"color": PALETTE[0], "width": 2.5}}
-    traces = [line]
-    for passed, name, symbol, colour in ((True, "recalled", "circle", PALETTE[2]), (False, "forgotten", "x", PALETTE[1])):
-        marks = [(day, recall) for day, recall, grade in curve.graded if (grade > 1) is passed]
-        marker = {"size": 11, "symbol": symbol, "color": colour}
-        traces.append({"type": "scatter", "x": [d for d, _ in marks], "y": [r for _, r in marks], "mode": "markers", "name": name, "marker": marker})
-    drawn = figure(traces, x=axis("days since the first review"), y=axis("chance of recall"), upright=[(curve.today, "today")])
-    recalled = sum(grade > 1 for _, _, grade in curve.graded)
-    picture("Forgetting curve", drawn, f"{len(curve.graded)} reviews, {recalled} recalled; the curve goes on {curve.days[-1] - curve.today:.0f} days from today.", "curve")
+    draw_curve(learner=learner, card=card, at=at)
 
 
 def workload(learner: int, at: int) -> None:

@@ -17,19 +17,23 @@ import streamlit as st
 from sqlmodel import col, select
 
 from backend import review, store
-from backend.cards import Card, showings
+from backend.cards import Card, read_cards, showings
+from backend.deck import read_deck
 from backend.markup import linked
 from backend.memory import Grade
 from backend.notes import Callout, CardPart, Erratum, Note, Part, Prose, read_note
 from backend.settings import read_settings
+from backend.tables import Card as StoredCard
 from backend.tables import LearnerCard, Topic
 from backend.topics import Standing, TopicLine, backlinks, by_track, errata, glossary, leads_to, list_topics, nearest, neighbours, standings
 from screens.parts import desk
+from screens.parts.attached import draw_back_pictures, draw_front_pictures, draw_text
 from screens.parts.card_face import back, front
 from screens.parts.cited import Cited, find_cited
 from screens.parts.pictures_as_links import without_remote_pictures
 
 MARKS = {"not started": "○", "learning": "◐", "known": "●"}
+BESIDE = 40  # cards shown below a note in which they do not stand
 VIEWS = {"topics": "Topics", "map": "Map", "glossary": "Glossary", "errata": "Errata"}
 
 
@@ -61,7 +65,8 @@ def topic_page(slug: str, topics: Sequence[TopicLine], known: Mapping[str, Stand
         track = [topic for topic in topics if topic.track == note.track]
         place = [topic.slug for topic in track].index(slug) + 1
         st.markdown(f"[{desk.track_title(note.track)}](/read) · {place} of {len(track)}")
-        st.title(linked(note.title, titles.get), anchor=False)
+        if not begins_with_its_title(note, titles[slug]):
+            st.title(linked(titles[slug], titles.get), anchor=False)
         body(note, titles)
         labs_here(note)
         foot(slug, topics, note)
@@ -69,17 +74,43 @@ def topic_page(slug: str, topics: Sequence[TopicLine], known: Mapping[str, Stand
         rail_links(note, topics, known)
 
 
+def begins_with_its_title(note: Note, title: str) -> bool:
+    """Notes from elsewhere often have their title as their first heading."""
+    first = note.parts[0] if note.parts else None
+    return isinstance(first, Prose) and first.markdown.lstrip().startswith(f"# {title}\n")
+
+
 @st.fragment
 def body(note: Note, titles: Mapping[str, str]) -> None:
     """The note with its cards; grading one draws only this part again."""
-    cards = inline_cards(note)
+    beside, left = cards_beside(note)
+    cards = inline_cards([*note.cards, *beside])
     draw_parts(note, titles, cards, find_cited(note, st.query_params.get("mark", "")))
-    missed = [card for card in note.cards if card.id in st.session_state.get("missed-inline", ())]
+    if beside:
+        st.subheader("Your own cards here", anchor=False)
+        for card in beside:
+            draw_card(card, titles, cards[card.id])
+        if left:
+            st.markdown(f"{left} more are in the [Library](/library): search for `topic:{note.slug}`.")
+    missed = [card for card in (*note.cards, *beside) if card.id in st.session_state.get("missed-inline", ())]
     if missed:
         st.subheader("Once more", anchor=False)
         st.markdown("What you missed on this page, before you leave it:")
         for card in missed:
             draw_card(card, titles, cards[card.id], again=True)
+
+
+def cards_beside(note: Note) -> tuple[list[Card], int]:
+    """The learner's own cards of this topic that stand in no note: from a deck, or moved here. And how many are not shown."""
+    learner, standing = desk.learner(), {card.id for card in note.cards}
+    with store.reading(desk.engine()) as session:
+        own = (StoredCard.topic == note.slug) & (StoredCard.owner == learner) & col(StoredCard.orphaned_at).is_(None)
+        rows = session.exec(select(StoredCard.block, StoredCard.id).where(own).order_by(col(StoredCard.position), StoredCard.id)).all()
+        first = {block: card for block, card in reversed(rows) if block not in standing}
+        shown = list(reversed(first.values()))[:BESIDE]
+        deck = read_deck(session, learner=learner, cards=shown) if shown else {}
+    read = [card for name in shown if name in deck for card in read_cards(deck[name].source)[0][:1]]
+    return read, max(len(first) - BESIDE, 0)
 
 
 def draw_parts(note: Note, titles: Mapping[str, str], cards: Mapping[str, Inline], cited: Cited | None = None) -> None:
@@ -101,14 +132,14 @@ def draw_parts(note: Note, titles: Mapping[str, str], cards: Mapping[str, Inline
 def draw_cited(part: Part, cited: Cited, titles: Mapping[str, str], cards: Mapping[str, Inline]) -> None:
     """The part that a citation points into: the marked blocks stand in a container of their own, a card is open."""
     if cited.before.strip():
-        st.markdown(linked(cited.before, titles.get))
+        draw_text(cited.before, lambda text: linked(text, titles.get))
     with st.container(key="cited"):
         if isinstance(part, CardPart):
             draw_card(part.card, titles, cards[part.card.id], opened=True)
         else:
-            st.markdown(linked(cited.marked, titles.get))
+            draw_text(cited.marked, lambda text: linked(text, titles.get))
     if cited.after.strip():
-        st.markdown(linked(cited.after, titles.get))
+        draw_text(cited.after, lambda text: linked(text, titles.get))
 
 
 def section_of(part: Part) -> str:
@@ -118,13 +149,13 @@ def section_of(part: Part) -> str:
 def draw_part(part: Part, titles: Mapping[str, str], *, key: str) -> None:
     match part:
         case Prose():
-            st.markdown(without_remote_pictures(linked(part.markdown, titles.get)))
+            draw_text(part.markdown, lambda text: linked(text, titles.get))
         case Erratum():
             with st.container(key=f"erratum-{key}"):
                 st.markdown(without_remote_pictures(linked(erratum_text(part.said, part.right, part.source), titles.get)))
         case Callout():
             with st.container(key=f"callout-{key}"):
-                st.markdown(without_remote_pictures(linked(f"**{part.title or part.kind.capitalize()}**\n\n{part.markdown}", titles.get)))
+                draw_text(f"**{part.title or part.kind.capitalize()}**\n\n{part.markdown}", lambda text: linked(text, titles.get))
 
 
 def erratum_text(said: str, right: str, source: str) -> str:
@@ -139,14 +170,14 @@ class Inline:
     word: str  # what is said instead of buttons when there is nothing to grade
 
 
-def inline_cards(note: Note) -> dict[str, Inline]:
+def inline_cards(cards: Sequence[Card]) -> dict[str, Inline]:
     """Cards that are new or due may be graded where they stand; the others say when they come back."""
     at, learner, found = store.now(), desk.learner(), {}
     with store.reading(desk.engine()) as session:
         today = review.today_of(read_settings(session, learner=learner), at)
-        ids = [shown.id for card in note.cards for shown in showings(card)]
+        ids = [shown.id for card in cards for shown in showings(card)]
         states = {row.card: row for row in session.exec(select(LearnerCard).where(LearnerCard.learner == learner, col(LearnerCard.card).in_(ids)))}
-    for card in note.cards:
+    for card in cards:
         rows = [states[shown.id] for shown in showings(card) if shown.id in states]
         open_now = [row for row in rows if not row.suspended and (row.state == 0 or row.due_day <= today)]
         days = min((row.due_day - today for row in rows if row.state), default=0)
@@ -168,8 +199,10 @@ def draw_card(card: Card, titles: Mapping[str, str], inline: Inline, *, again: b
     place = "again-" if again else ""
     with st.container(key=f"card-{place}{card.id}"):
         st.markdown(linked(front(card.question), titles.get))
+        draw_front_pictures(card.question)
         with st.expander("Answer", expanded=opened):
             st.markdown(linked(back(card.question), titles.get))
+            draw_back_pictures(card.question)
             if inline.showings:
                 with st.container(horizontal=True):
                     for label, grade in (("Forgot", Grade.AGAIN), ("Knew it", Grade.GOOD)):

@@ -26,6 +26,7 @@ from backend.questions import Form, Question, mark, shuffled
 from backend.review import Round, Scope, Showing
 from backend.settings import Settings, read_settings
 from screens.parts import desk
+from screens.parts.attached import draw_back_pictures, draw_front_pictures
 from screens.parts.card_face import back, choices, laid_out, lefts, prompt
 from screens.parts.computed import computed_question, ready, warm
 from screens.parts.conductor import Grading, accepted, conduct, plain_response, sent
@@ -136,8 +137,10 @@ def draw_slot(slot: Slot, card: DeckCard, question: Question) -> None:
         if picked := choices(question):
             with st.container(key=f"options-{slot.n}"):
                 st.markdown("\n".join(f"{number}. {text}" for number, text in enumerate(picked, 1)))
+        draw_front_pictures(question)
         with st.container(key=f"back-{slot.n}", border=False):
             st.markdown(back(question))
+            draw_back_pictures(question)
 
 
 def ring_entry(slot: Slot, card: DeckCard, question: Question) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import subprocess
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,9 @@ from backend.exchange.json_file import read_archive, write_archive
 from backend.exchange.markdown import read_markdown
 from backend.exchange.records import CardRecord, MediaRecord, MemoryRecord, Records, ReviewRecord, TopicRecord, Unreadable
 from backend.library import apply_import, collect
+from backend.memory import Grade, minutes_west
 from backend.questions import Form, Option, Quantity, Question
+from backend.settings import change_setting, read_settings
 from backend.sync import sync
 from backend.tables import LearnerCard
 from tests.conftest import LONG
@@ -36,11 +39,11 @@ JUDGE = HOUSE / ".venv-anki" / "bin" / "python"
 PIECES = ["attention", "the *softmax* of", "**bold**", "$x^2 < \\frac{1}{2}$", "`code < 1`", "中文", "🦜", "a & b", "5 < 6 > 4", '"quoted"', "$\\{a_i\\}$", "[link](https://example.org)", "naïve", "![a curve](pics/curve.png)"]
 
 
-def judge(verb: str, *arguments: str) -> dict:
+def judge(verb: str, *arguments: str, zone: str = "UTC") -> dict:
     """Anki's word on a package."""
     if not JUDGE.exists():
         pytest.fail("expected Anki in .venv-anki, came none: run `make .venv-anki/test.stamp`")
-    done = subprocess.run([JUDGE, HOUSE / "tests" / "anki_judge.py", verb, *arguments], capture_output=True, text=True, env={**os.environ, "TZ": "UTC"}, timeout=300)
+    done = subprocess.run([JUDGE, HOUSE / "tests" / "anki_judge.py", verb, *arguments], capture_output=True, text=True, env={**os.environ, "TZ": zone}, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 
@@ -132,6 +135,49 @@ def test_ankis_own_note_types_come_in(tmp_path, old):
     assert {card.topic for card in records.cards} == {"anki-deep-learning"}
 
 
+def test_what_is_being_learned_stays_so_through_anki_and_back(engine, content, tmp_path):
+    """Steps within a day are no reviews: they keep their state, their step and their moment, and are due there when they are here."""
+    with store.writing(engine) as session:
+        sync(session, content, at=NOON)
+        learner = store.local_learner(session)
+        change_setting(session, learner=learner, name="time_zone", value="Asia/Kolkata")
+        review.follow_content(session, learner=learner, at=NOON)
+    for card, answers in (("alpha-q01", (1,)), ("alpha-q02", (3,)), ("beta-q01", (3, 3)), ("beta-q02", (3, 3, 1))):
+        for number, answer in enumerate(answers):  # again, one step on, a review, and forgotten after a review
+            grade(engine, learner, card, at=NOON + number * 5 * DAY, how=Grade(answer))
+    at = NOON + 10 * DAY + 60_000
+    with store.reading(engine) as session:
+        first = collect(session, learner=learner)
+        before = {row.card: row.model_dump(include=STATE) for row in session.exec(select(LearnerCard)) if row.state}
+        today = review.today_of(read_settings(session, learner=learner), at)
+    assert {card: row["state"] for card, row in before.items()} == {"alpha-q01": 1, "alpha-q02": 1, "beta-q01": 2, "beta-q02": 3}
+    write_path(first, tmp_path / "ours.apkg", at=at, minutes_west=minutes_west(at, time_zone="Asia/Kolkata"))
+    verdict = judge("take", str(tmp_path / "ours.apkg"), str(tmp_path / "theirs.apkg"), zone="Asia/Kolkata")
+    theirs = {guid: (kind, due) for guid, _, kind, _, due, *_ in verdict["cards"] if guid in before}
+    assert {card: kind for card, (kind, _) in theirs.items()} == {card: row["state"] for card, row in before.items()}
+    now = int(time.time())  # Anki counts days from its own present
+    days = (now + 330 * 60 - 4 * 3600) // 86_400 - verdict["today"]
+    assert theirs["beta-q01"][1] + days == before["beta-q01"]["due_day"]
+    assert today == before["beta-q02"]["last_day"]
+    other = store.open_engine(f"sqlite:///{tmp_path / 'other.db'}")
+    store.upgrade(other)
+    with store.writing(other) as session:
+        sync(session, content, at=NOON)
+        change_setting(session, learner=store.local_learner(session), name="time_zone", value="Asia/Kolkata")
+        apply_import(session, learner=1, records=read_anki(tmp_path / "theirs.apkg"), at=at)
+        after = {row.card: row.model_dump(include=STATE) for row in session.exec(select(LearnerCard)) if row.state}
+    assert {card: rounded(row) for card, row in after.items()} == {card: rounded(row) for card, row in before.items()}
+    assert check_database(other) == []
+
+
+STATE = {"state", "step", "due_day", "due_at", "last_day", "stability", "difficulty"}
+
+
+def rounded(row: dict) -> dict:
+    """Anki keeps moments in whole seconds and memories in few digits."""
+    return row | {"due_at": row["due_at"] and row["due_at"] // 1000, "stability": round(row["stability"], 2), "difficulty": round(row["difficulty"], 2)}
+
+
 def test_the_stand_in_of_a_new_package_is_not_imported(tmp_path):
     judge("make", str(tmp_path / "new.apkg"))
     with zipfile.ZipFile(tmp_path / "new.apkg") as whole, zipfile.ZipFile(tmp_path / "half.apkg", "w") as half:
@@ -202,6 +248,7 @@ def test_a_library_travels_through_anki_into_another_database(engine, content, t
     other = store.open_engine(f"sqlite:///{tmp_path / 'other.db'}")
     store.upgrade(other)
     with store.writing(other) as session:
+        sync(session, content, at=NOON)
         apply_import(session, learner=store.local_learner(session), records=read_anki(tmp_path / "out.apkg"), at=NOON)
     with store.reading(other) as session:
         second = collect(session, learner=1)
@@ -210,8 +257,7 @@ def test_a_library_travels_through_anki_into_another_database(engine, content, t
         before = {row.card: (row.state, row.due_day, row.suspended, row.flag) for row in session.exec(select(LearnerCard)) if row.state}
     assert {card: states[card] for card in before} == before
     assert [(r.card, r.at, r.grade, r.duration) for r in second.reviews] == [(r.card, r.at, r.grade, r.duration) for r in first.reviews]
-    renamed = {card.id: card.markdown for card in first.cards}
-    assert {card.id: card.markdown for card in second.cards} == renamed
+    assert {card.id: card.markdown for card in second.cards} == {card.id: card.markdown for card in first.cards}
     assert check_database(other) == []
 
 

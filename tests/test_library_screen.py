@@ -1,20 +1,37 @@
 """The Library screen without a browser: a table that is searched and changed, notes that come in, exports that are made."""
 
+import time
+
 import pytest
+from markdown_it import MarkdownIt
 from sqlmodel import select
 from streamlit.testing.v1 import AppTest
 
-from backend import store
+from backend import review, store
+from backend.columns import COLUMNS, read_columns
+from backend.exchange.markdown import read_text
 from backend.exchange.records import MediaRecord, Records
-from backend.library import apply_import, mark_many, tag_many
-from backend.tables import Card, LearnerCard
+from backend.library import apply_import, mark_many, move_many, tag_many
+from backend.memory import Grade
+from backend.tables import Card, LearnerCard, Overlay
 from screens.parts import desk as open_desk
+from screens.parts.pictures_as_links import without_remote_pictures
 from tests.test_screens import HOUSE, desk, open_app, words  # noqa: F401 - the fixture
 
 
 def part(app, name: str):
     app.session_state["library-part"] = name
     return app.run()
+
+
+def finished(app):
+    """The page once work that runs beside it is done."""
+    until = time.monotonic() + 30
+    while "long-work" in app.session_state and time.monotonic() < until:
+        app.session_state["long-work"].over.wait(5)
+        app.run()
+    assert "long-work" not in app.session_state
+    return app
 
 
 def card_of(name: str) -> LearnerCard:
@@ -51,27 +68,29 @@ def test_a_note_is_written_previewed_taken_in_and_taken_back(desk):  # noqa: F81
     app.text_area(key="new-text").set_value("## Why momentum?\n\nBecause it remembers.\n\n## More\n\nQ: What is it? ^momentum-q01\n\nA: A mean.\n").run()
     assert not app.exception
     assert "**2** new cards" in words(app)
-    app.button(key="do-import").click().run()
+    finished(app.button(key="do-import").click().run())
     assert not app.exception
-    assert card_of("momentum-q01").topic == "my-momentum"
+    assert card_of("my-momentum-q01").topic == "my-momentum"
+    app.text_area(key="new-text").set_value("Other words.\n").run()
+    assert any("You have a note of that name" in warning.value for warning in app.warning), "nothing is replaced silently"
     with store.writing(open_desk.engine()) as session:
-        said = tag_many(session, learner=open_desk.learner(), cards=["momentum-q01", "alpha-q01"], tag="mine", remove=False, at=store.now())
-        assert said == "1 cards got the tag mine. 1 shipped cards keep their tags."
-        assert session.get(Card, "momentum-q01").tags == ["mine"]
-        assert "tags: mine" in session.get(Card, "momentum-q01").source
+        said = tag_many(session, learner=open_desk.learner(), cards=["my-momentum-q01", "alpha-q01"], tag="mine", remove=False, at=store.now())
+        assert said == "1 card got the tag mine. 1 shipped card keeps its tags."
+        assert session.get(Card, "my-momentum-q01").tags == ["mine"]
+        assert "tags: mine" in session.get(Card, "my-momentum-q01").source
     part(app, "Bring in")
     for run in (2, 1):
-        app.button(key=f"undo-{run}").click().run()
+        finished(app.button(key=f"undo-{run}").click().run())
         assert not app.exception
     with store.reading(open_desk.engine()) as session:
-        assert session.get(Card, "momentum-q01") is None
+        assert session.get(Card, "my-momentum-q01") is None
 
 
 @pytest.mark.parametrize("kind", ["Anki package", "Markdown notes", "JSON", "Everything, every row"])
 def test_an_export_is_prepared(desk, kind):  # noqa: F811
     app = part(open_app("library"), "Take out")
     app.selectbox(key="out-kind").set_value(kind).run()
-    app.button(key="out-prepare").click().run()
+    finished(app.button(key="out-prepare").click().run())
     assert not app.exception
     _, data, said = app.session_state["out"]
     assert len(data) > 500
@@ -85,8 +104,122 @@ def test_an_attached_picture_is_shown_and_a_broken_one_only_named(desk):  # noqa
         records = Records("pictures", media=[MediaRecord("good.png", good), MediaRecord("bad.png", b"\x89PNG not really")])
         apply_import(session, learner=open_desk.learner(), records=records, at=store.now())
     source = "Q: What is shown? ^shown-1\n\nA: ![](good.png) ![](bad.png) ![x](https://example.org/spy.png)\n"
-    shown = AppTest.from_string(f"import screens.library as library\nlibrary.preview({source!r})", default_timeout=60).run()
+    shown = AppTest.from_string(f"from screens.parts.card_desk import preview\npreview({source!r})", default_timeout=60).run()
     assert not app.exception
     assert not shown.exception
     assert any("Attached: bad.png" in caption.value for caption in shown.caption)
     assert not any("![" in element.value for element in shown.markdown), "no request leaves the page"
+
+
+def test_the_choice_of_columns_is_kept(desk):  # noqa: F811
+    app = open_app("library")
+    app.pills(key="library-columns").set_value(["Question", "Tags", "Due"]).run()
+    assert not app.exception
+    with store.reading(open_desk.engine()) as session:
+        assert read_columns(session, learner=open_desk.learner()) == ["Question", "Due", "Tags"]
+    again = open_app("library")
+    assert again.pills(key="library-columns").value == ["Question", "Due", "Tags"]
+    again.pills(key="library-columns").set_value([]).run()
+    assert set(again.dataframe[0].value.columns) >= set(COLUMNS)
+    with store.reading(open_desk.engine()) as session:
+        assert "Question" in read_columns(session, learner=open_desk.learner())
+
+
+def test_one_card_shows_its_curve_and_its_wordings_and_a_new_meaning_begins_it_anew(desk):  # noqa: F811
+    open_app("library")
+    with store.writing(open_desk.engine()) as session:
+        at = store.now() - 30 * 86_400_000
+        for number in range(3):
+            review.record_grade(session, learner=open_desk.learner(), card="alpha-q01", showing=number, grade=Grade.GOOD, at=at + number * 86_400_000 * 6)
+    app = open_app("library", card="alpha-q01")
+    app.session_state["about-card"] = "History"
+    app.run()
+    assert not app.exception
+    assert "3 reviews, 3 recalled" in words(app)
+    assert words(app).count("**Good**") == 3
+    app.session_state["about-card"] = "Words"
+    app.run()
+    app.text_area(key="edit-alpha-q01").set_value("Q: Why alpha, and not beta? ^alpha-q01\n\nA: Because. And so on.\n").run()
+    app.radio(key="meaning-alpha-q01").set_value("changed").run()
+    app.radio(key="then-alpha-q01").set_value("anew").run()
+    app.button(key="save-card").click().run()
+    assert not app.exception
+    assert (card_of("alpha-q01").state, card_of("alpha-q01").reps) == (0, 0)
+    app.session_state["about-card"] = "Earlier wordings"
+    app.run()
+    diff = "".join(element.proto.body for element in app.get("html"))
+    assert "<ins>, and not beta</ins>" in diff.replace("</ins><ins>", "")
+    app.button(key="back-to-0").click().run()
+    assert not app.exception
+    with store.reading(open_desk.engine()) as session:
+        assert session.get(Overlay, (open_desk.learner(), "alpha-q01")) is None
+
+
+def test_a_link_to_no_card_says_so(desk):  # noqa: F811
+    for name in ("nothing", "../x", "'; DROP TABLE card; --"):
+        assert "There is no such card" in words(open_app("library", card=name))
+
+
+def test_a_near_duplicate_is_told_while_a_card_is_written(desk):  # noqa: F811
+    app = part(open_app("library"), "Write")
+    app.text_input(key="new-title").set_value("Mine")
+    app.text_area(key="new-text").set_value("Q: Which one is the fourth of the alpha? ^mine-1\n\nA: x\n").run()
+    assert not app.warning
+    with store.writing(open_desk.engine()) as session:
+        records = Records("n")
+        read_text(records, "# N\n\nQ: Which optimiser keeps two moving means? ^two-means\n\nA: Adam.\n", slug="n", file="n.md")
+        apply_import(session, learner=open_desk.learner(), records=records, at=store.now())
+    app.text_area(key="new-text").set_value("Q: Which optimiser keeps two moving means? ^mine-1\n\nA: x\n").run()
+    assert not app.exception
+    assert any("/library?card=my-two-means" in warning.value for warning in app.warning)
+
+
+def test_pictures_are_shown_where_the_learner_meets_them(desk):  # noqa: F811
+    open_app("library")
+    good = (HOUSE / "static" / "attend.png").read_bytes()
+    text = "# Seen\n\nBefore.\n\n![[pic.png|300]]\n\nAfter.\n\nQ: What is ![it](pic.png)? ^seen-1\n\nA: This: ![](pic.png)\n\n![spy](https://example.org/spy.png)\n"
+    records = Records("seen", media=[MediaRecord("pic.png", good)])
+    read_text(records, text, slug="seen", file="seen.md")
+    with store.writing(open_desk.engine()) as session:
+        apply_import(session, learner=open_desk.learner(), records=records, at=store.now())
+    read = open_app("read", topic="my-seen")
+    assert not read.exception
+    assert len(read.get("image")) == 3  # in the text, in the question, in the answer
+    said = words(read)
+    assert "![" not in said
+    assert said.index("Before.") < said.index("After.")
+    reviewing = open_app("review", topic="my-seen")
+    assert not reviewing.exception
+    assert len(reviewing.get("image")) == 2
+    assert "![" not in words(reviewing)
+
+
+def test_cards_that_stand_in_no_note_are_read_below_their_topic(desk):  # noqa: F811
+    open_app("library")
+    records = Records("deck")
+    read_text(records, "# N\n\nQ: Which optimiser keeps two means? ^two-means\n\nA: Adam.\n", slug="n", file="n.md")
+    with store.writing(open_desk.engine()) as session:
+        apply_import(session, learner=open_desk.learner(), records=records, at=store.now())
+        move_many(session, learner=open_desk.learner(), cards=["my-two-means"], topic="alpha", at=store.now())
+    read = open_app("read", topic="alpha")
+    assert not read.exception
+    assert "Which optimiser keeps two means?" in words(read)
+    assert [expander.label for expander in read.expander].count("Answer") == 4
+    assert "Which optimiser" not in words(open_app("read", topic="my-n"))
+
+
+HIDDEN = [
+    "![a [b] c](https://example.org/x.png)", "![x][1]\n\n[1]: https://example.org/x.png", "![](\n  https://example.org/x.png)", "| a |\n|---|\n| `a | ![x [y]](https://example.org/x.png) ` |",
+    "```a`b\n\n![x [y]](https://example.org/x.png)\n\n```", "\\`![x [y]](https://example.org/x.png)\\`", "![x](<//example.org/x.png>)", "![![x](https://example.org/y.png)](https://example.org/x.png)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_no_spelling_of_a_picture_calls_another_host(text):
+    shown = without_remote_pictures(text)
+    for parser in (MarkdownIt("commonmark"), MarkdownIt("commonmark").enable("table"), MarkdownIt("gfm-like", {"linkify": False})):
+        assert not [child for token in parser.parse(shown) for child in token.children or () if child.type == "image"]
+
+
+def test_code_with_an_exclamation_mark_stays_as_it_is():
+    assert without_remote_pictures("`vec![1]` and\n\n```\n#![x]\n```") == "`vec![1]` and\n\n```\n#![x]\n```"

@@ -26,6 +26,7 @@ from backend.questions import Form, show_quantity
 
 ATTEND = "Attend"
 DAY_MS = 86_400_000
+BATCH = 2000
 _CSS = ".card { font-family: sans-serif; font-size: 20px; text-align: left; color: black; background: white; }\n.cloze { font-weight: bold; color: blue; }"
 _BASIC, _CLOZE = 1_700_000_000_001, 1_700_000_000_002
 _FIELDS = ("Front", "Back", "Markdown", "Topic")
@@ -85,7 +86,7 @@ def write_anki(records: Records, path: Path, *, at: int, rollover_hour: int = 4,
             database.execute("BEGIN")
             _Writer(database, records, at, rollover_hour, minutes_west, progress).write()
             database.execute("COMMIT")
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.write(file, "collection.anki2")
             archive.writestr("media", json.dumps({str(number): media_name(media.name) for number, media in enumerate(records.media)}))
             for number, media in enumerate(records.media):
@@ -102,7 +103,9 @@ CREATE TABLE cards (id integer primary key, nid integer not null, did integer no
   lapses integer not null, left integer not null, odue integer not null, odid integer not null, flags integer not null, data text not null);
 CREATE TABLE revlog (id integer primary key, cid integer not null, usn integer not null, ease integer not null, ivl integer not null,
   lastIvl integer not null, factor integer not null, time integer not null, type integer not null);
-CREATE TABLE graves (usn integer not null, oid integer not null, type integer not null);
+CREATE TABLE graves (usn integer not null, oid integer not null, type integer not null)
+"""
+_INDEXES = """
 CREATE INDEX ix_notes_usn on notes (usn); CREATE INDEX ix_cards_usn on cards (usn); CREATE INDEX ix_revlog_usn on revlog (usn);
 CREATE INDEX ix_cards_nid on cards (nid); CREATE INDEX ix_cards_sched on cards (did, queue, due); CREATE INDEX ix_revlog_cid on revlog (cid);
 CREATE INDEX ix_notes_csum on notes (csum)
@@ -118,6 +121,8 @@ class _Writer:
         self.first_day = min([at // DAY_MS, *days]) - 1
         self.second = at // 1000
         self.taken: set[int] = set()  # numbers of cards
+        self.notes: list[tuple[Any, ...]] = []
+        self.cards: list[tuple[Any, ...]] = []
         self.decks = {topic.slug: (_number("deck", topic.slug), topic.title) for topic in records.topics}
 
     def write(self) -> None:
@@ -128,11 +133,23 @@ class _Writer:
         used: set[int] = set()
         total = len(self.records.cards)
         for done, record in enumerate(self.records.cards):
-            if done % 500 == 0:
+            if done % BATCH == 0:
                 self.progress(done, total, "writing cards")
+                self.flush()
             self.write_note(record, memories, numbers, used)
+        self.flush()
+        self.progress(total, total, "writing reviews")
         self.write_log(numbers)
         self.write_head()
+        for statement in _INDEXES.split(";"):  # quicker made at the end than kept up
+            self.database.execute(statement)
+
+    def flush(self) -> None:
+        """Write the notes and cards that have gathered: one statement for many is much quicker than one for each."""
+        self.database.executemany("INSERT INTO notes VALUES (?,?,?,?,?,?,?,?,?,?,?)", self.notes)
+        self.database.executemany("INSERT INTO cards VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", self.cards)
+        self.notes.clear()
+        self.cards.clear()
 
     def deck(self, topic: str) -> int:
         if topic not in self.decks:
@@ -148,11 +165,11 @@ class _Writer:
         front = front_html(card)
         fields = "\x1f".join((front, back_html(card), escape(record.markdown, quote=False).replace("\n", "<br>"), record.topic))
         tags = f" {' '.join(tag.replace(' ', '_') for tag in card.tags)} " if card.tags else ""
-        first = re.sub(r"<[^>]*>", "", front)
+        first = re.sub(r"<[^>]*>", "", front) if "<" in front else front
         checksum = int(hashlib.sha1(first.encode("utf-8", "surrogatepass")).hexdigest()[:8], 16)
         guid = record.origin.get("guid") or record.id
         values = (note, guid, _CLOZE if gap else _BASIC, self.second, -1, tags, fields, first, checksum, 0, "")
-        self.database.execute("INSERT INTO notes VALUES (?,?,?,?,?,?,?,?,?,?,?)", values)
+        self.notes.append(values)
         for ord_, shown in enumerate(showings(card)):
             number = note + ord_
             while number in self.taken:
@@ -162,28 +179,34 @@ class _Writer:
             self.write_card(number, note, self.deck(record.topic), ord_, memories.get(shown.id), done=len(numbers))
 
     def write_card(self, number: int, note: int, deck: int, ord_: int, memory: MemoryRecord | None, *, done: int) -> None:
-        kind, queue, due, interval, data = 0, 0, done, 0, ""
+        kind, queue, due, interval, left, data = 0, 0, done, 0, 0, ""
         if memory and memory.due_day is not None and (memory.stability is not None or memory.interval):
             kind, queue, due, interval = 2, 2, memory.due_day - self.first_day, max(memory.interval, 1)
+            if memory.learning:
+                left = 1000 + max(memory.steps_left, 1)  # of today, and of all
+                kind, queue, due = memory.learning, 1, (memory.due_at or self.at) // 1000
             if memory.stability is not None:
-                data = json.dumps({"s": round(memory.stability, 4), "d": round(memory.difficulty or 5.0, 3)})
+                data = f'{{"s":{round(memory.stability, 4)},"d":{round(memory.difficulty or 5.0, 3)}}}'
         flags, reps, lapses = (memory.flag, memory.reps, memory.lapses) if memory else (0, 0, 0)
         queue = -1 if memory and memory.suspended else queue
         factor = (round((memory.ease or 2.5) * 1000) if memory else 2500) if kind else 0
-        row = (number, note, deck, ord_, self.second, -1, kind, queue, due, interval, factor, reps, lapses, 0, 0, 0, flags, data)
-        self.database.execute("INSERT INTO cards VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
+        row = (number, note, deck, ord_, self.second, -1, kind, queue, due, interval, factor, reps, lapses, left, 0, 0, flags, data)
+        self.cards.append(row)
 
     def write_log(self, numbers: dict[str, int]) -> None:
+        self.database.executemany("INSERT INTO revlog VALUES (?,?,?,?,?,?,?,?,?)", self.log_rows(numbers))
+
+    def log_rows(self, numbers: dict[str, int]) -> Iterator[tuple[int, ...]]:
         used: set[int] = set()
         for review, interval, before, kind, factor in _log_rows(self.records.reviews):
-            if review.card not in numbers:
+            card = numbers.get(review.card)
+            if card is None:
                 continue
             number = review.at
             while number in used:  # Anki names a review by its millisecond
                 number += 1
             used.add(number)
-            row = (number, numbers[review.card], -1, review.grade, interval, before, factor, review.duration, kind)
-            self.database.execute("INSERT INTO revlog VALUES (?,?,?,?,?,?,?,?,?)", row)
+            yield number, card, -1, review.grade, interval, before, factor, review.duration, kind
 
     def write_head(self) -> None:
         # the collection begins at the rollover of its first day on the learner's clock

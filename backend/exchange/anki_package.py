@@ -7,10 +7,10 @@ its note types in tables of protobuf. The database is opened in memory, read-onl
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import sqlite3
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -25,13 +25,14 @@ from backend.exchange.archive import Archive, check_name, unpack_zstd
 from backend.exchange.html_text import LARGEST_FIELD, is_plain, media_name, to_markdown
 from backend.exchange.markdown import plain_slug
 from backend.exchange.protobuf import number_of, read_message, text_of
-from backend.exchange.records import CardRecord, MediaRecord, MemoryRecord, Progress, Records, ReviewRecord, Unreadable, quiet
+from backend.exchange.records import OWN, CardRecord, MediaRecord, MemoryRecord, Progress, Records, ReviewRecord, Unreadable, quiet
 from backend.markup import plain
 from backend.questions import Form, Question
 
 LARGEST_COLLECTION = 1_500_000_000
 LARGEST_MEDIA = 100_000_000
-PATIENCE = 120.0  # seconds that reading the database may take
+STEPS = 1_000_000  # of SQLite's machine between two looks at the count
+MOST_STEPS = 3000  # of those: a hundred times what a large collection needs; in time, a busy machine would give up on good files
 DAY = 86_400
 ALL_CLOZE = re.compile(r"\{\{c(\d{1,3})::(.*?)(?:::(.*?))?\}\}", re.DOTALL)
 
@@ -125,15 +126,15 @@ def _opened(data: bytes) -> Iterator[sqlite3.Connection]:
             database.execute("PRAGMA query_only = ON")
             database.create_collation("unicase", lambda a, b: (a.casefold() > b.casefold()) - (a.casefold() < b.casefold()))
             database.text_factory = lambda raw: raw.decode("utf-8", "replace")
-            until = time.monotonic() + PATIENCE
-            database.set_progress_handler(lambda: int(time.monotonic() > until), 1_000_000)
+            looks = itertools.count()
+            database.set_progress_handler(lambda: int(next(looks) > MOST_STEPS), STEPS)
             for kind, name in database.execute("SELECT type, name FROM sqlite_master"):
                 if kind in ("trigger", "view"):
                     raise Unreadable(f"expected a database of plain tables, came a {kind} ({str(name)[:40]})")
                 if kind == "table" and name not in _TABLES and not str(name).startswith("sqlite_"):
                     raise Unreadable(f"expected Anki's tables, came the table {str(name)[:40]}")
             database.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY)
-        except (sqlite3.Error, OverflowError) as problem:
+        except (sqlite3.Error, OverflowError, UnicodeDecodeError) as problem:  # SQLite's own complaint may quote bytes that are no text
             raise Unreadable(f"expected a whole SQLite database, came a damaged one ({problem})") from None
         yield database
 
@@ -206,7 +207,7 @@ def _read_cards(
     shown: dict[int, str] = {}  # Anki's card -> our showing
     made: dict[str, CardRecord] = {}
     topics = {number: f"anki-{plain_slug(name.replace('::', '-'))}" for number, name in decks.items()}
-    sql = "SELECT id, nid, did, ord, type, queue, due, ivl, factor, reps, lapses, odue, odid, flags, data FROM cards ORDER BY nid, ord"
+    sql = "SELECT id, nid, did, ord, type, queue, due, ivl, factor, reps, lapses, odue, odid, flags, data, left FROM cards ORDER BY nid, ord"
     for done, row in enumerate(database.execute(sql)):
         if done % 500 == 0:
             progress(done, total, "reading cards")
@@ -255,13 +256,15 @@ def _read_reviews(database: sqlite3.Connection, records: Records, shown: dict[in
 
 
 def _memory(showing: str, row: tuple[Any, ...], first_day: int) -> MemoryRecord:
-    _, _, _, _, kind, queue, due, interval, factor, reps, lapses, odue, odid, flags, data = row
+    _, _, _, _, kind, queue, due, interval, factor, reps, lapses, odue, odid, flags, data, left = row
     due = odue if odid and odue else due
-    due_day = None
-    if kind == 2 or (kind in (1, 3) and queue == 3):
+    learning = int(kind) if kind in (1, 3) else 0
+    due_day: int | None = first_day + int(due) if kind == 2 or (learning and queue == 3) else None
+    due_at: int | None = None
+    if learning and due_day is None and int(due) > _FIRST_SECOND:  # within the day: a moment, in seconds
+        due_day, due_at = int(due) // DAY, int(due) * 1000
+    elif learning and due_day is None:  # put aside while it was being learned: a number of days again
         due_day = first_day + int(due)
-    elif kind in (1, 3):
-        due_day = int(due) // DAY
     told: dict[str, Any] = {}
     if data:
         try:
@@ -274,7 +277,11 @@ def _memory(showing: str, row: tuple[Any, ...], first_day: int) -> MemoryRecord:
     return MemoryRecord(
         showing, bounded if kind else None, float(stability) if known else None, float(difficulty) if known else None,  # type: ignore[arg-type]
         min(max(int(interval), 0), 36_500) if kind else 0, int(factor) / 1000, queue == -1, int(flags) & 7, int(lapses), int(reps),
+        learning if bounded is not None else 0, due_at if bounded is not None else None, int(left) % 1000 if learning else 0,
     )  # fmt: skip
+
+
+_FIRST_SECOND = 1_000_000_000  # of a moment: no collection has so many days
 
 
 def _card_of(note: AnkiNote, ord_: int, topic: str, deck: str) -> tuple[CardRecord | None, str]:
@@ -286,7 +293,7 @@ def _card_of(note: AnkiNote, ord_: int, topic: str, deck: str) -> tuple[CardReco
             return (ours, names[ord_]) if ord_ < len(names) else (None, "")
         base, topic = read.id, note.fields.get("Topic") or topic
         note = replace(note, fields={side: note.fields.get(side, "") for side in ("Front", "Back")})
-    base = base or f"anki-{hashlib.blake2b(note.guid.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+    base = base or f"{OWN}anki-{hashlib.blake2b(note.guid.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     origin = {"guid": note.guid, "type": note.kind.name, "deck": deck}
     if note.kind.cloze:
         gaps = _gap_card(note, base)

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from backend.cards import Card, read_cards, showings, write_card
-from backend.exchange.records import CardRecord, MemoryRecord
+from backend.cards import Card, showings, write_card
+from backend.exchange.records import OWN, CardRecord, MemoryRecord
 from backend.markup import Block, Document, marks, parse, plain_inline
 from backend.questions import Form, Question
 
@@ -57,33 +57,32 @@ def find_foreign(text: str, *, topic: str) -> tuple[list[CardRecord], list[Memor
         name = card_id(topic, found.prompt)
         if name in records:
             continue
-        card = _readable(Card(name, Question(found.form, found.prompt, found.answer)))
-        if card is None:
+        readable = _readable(Card(name, Question(found.form, found.prompt, found.answer)))
+        if readable is None:
             notices.append(f"left as text: “{' '.join(found.prompt.split())[:60]}” cannot be a card as it stands")
             continue
-        card = replace(card, section=sections.get(_first_line(found.prompt), ""))
-        records[name] = CardRecord(card, topic, why=found.why, offered=found.offered)
+        card, source = replace(readable[0], section=sections.get(_first_line(found.prompt), "")), readable[1]
+        records[name] = CardRecord(card, topic, source, why=found.why, offered=found.offered)
         for shown, (date, days, ease) in zip(showings(card), found.schedules):
             memories.append(_memory(shown.id, date, days, ease))
     return list(records.values()), memories, notices
 
 
 def card_id(topic: str, prompt: str) -> str:
-    base = topic.removeprefix("my-")[:60].strip("-")
-    return f"{base}-{hashlib.blake2b(' '.join(prompt.split()).encode('utf-8', 'surrogatepass'), digest_size=5).hexdigest()}"
+    base = topic.removeprefix(OWN)[:60].strip("-")
+    return f"{OWN}{base}-{hashlib.blake2b(' '.join(prompt.split()).encode('utf-8', 'surrogatepass'), digest_size=5).hexdigest()}"
 
 
-def _readable(card: Card) -> Card | None:
-    """The card when our grammar can hold it. Lone marks that would start something else are tried once more, escaped."""
+def _readable(card: Card) -> tuple[Card, str] | None:
+    """The card and its Markdown when our grammar can hold it. Lone marks that would start something else are tried once more, escaped."""
     question = card.question
     for prompt in (question.prompt, _calm(question.prompt)):
         for answer in (question.answer, _calm(question.answer)):
             tried = replace(card, question=replace(question, prompt=prompt, answer=answer))
             try:
-                write_card(tried)
+                return tried, write_card(tried)
             except ValueError:
                 continue
-            return tried
     return None
 
 
@@ -286,7 +285,7 @@ def _headings(document: Document) -> Iterator[Found]:
 
 
 def _has_cards(body: str) -> bool:
-    return bool(read_cards(body)[0]) or bool(re.search(r"^[QC]: ", body, re.MULTILINE))
+    return bool(re.search(r"^ {0,3}[QC]:(?:\s|$)", body, re.MULTILINE))
 
 
 def _definitions(document: Document) -> Iterator[Found]:

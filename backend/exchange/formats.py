@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from backend.exchange.anki_notes import write_anki
 from backend.exchange.anki_package import read_anki
 from backend.exchange.json_file import read_json, write_json
 from backend.exchange.markdown import NOTES, read_markdown, write_markdown
-from backend.exchange.records import Progress, Records, Unreadable, quiet
+from backend.exchange.records import Progress, Records, Unreadable, quiet, uncollected
 from backend.exchange.rows import read_rows, write_rows
 
 READS = (".apkg", ".colpkg", ".csv", ".tsv", ".txt", ".json", ".zip", *NOTES)
 WRITES = (".apkg", ".csv", ".tsv", ".json", ".zip")
 
 
+@uncollected()
 def read_path(path: Path, *, progress: Progress = quiet) -> Records:
     """Whatever lies at a path, as records."""
     suffix = path.suffix.lower()
@@ -31,16 +33,20 @@ def read_path(path: Path, *, progress: Progress = quiet) -> Records:
     raise Unreadable(f"expected a file that ends in {', '.join(READS)}, came {path.name}")
 
 
+@uncollected()
 def write_path(records: Records, path: Path, *, at: int, rollover_hour: int = 4, minutes_west: int = 0, progress: Progress = quiet) -> None:
-    """The records in the format that the path's suffix names."""
+    """The records in the format that the path's suffix names. A file is there whole or not at all, also when `progress` cancels."""
     suffix = path.suffix.lower()
-    if suffix == ".apkg":
-        write_anki(records, path, at=at, rollover_hour=rollover_hour, minutes_west=minutes_west, progress=progress)
-    elif suffix in (".csv", ".tsv"):
-        write_rows(records, path, progress=progress)
-    elif suffix == ".json":
-        write_json(records, path, progress=progress)
-    elif suffix == ".zip" or path.is_dir() or not suffix:
-        write_markdown(records, path, progress=progress)
-    else:
+    if suffix not in WRITES and not (path.is_dir() or not suffix):
         raise Unreadable(f"expected a path that ends in {', '.join(WRITES)}, came {path.name}")
+    if suffix not in WRITES:
+        return write_markdown(records, path, progress=progress)
+    half = path.with_name(f".{path.stem}.part{suffix}")
+    try:
+        if suffix == ".apkg":
+            write_anki(records, half, at=at, rollover_hour=rollover_hour, minutes_west=minutes_west, progress=progress)
+        else:
+            {".json": write_json, ".zip": write_markdown}.get(suffix, write_rows)(records, half, progress=progress)
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)

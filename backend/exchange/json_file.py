@@ -6,7 +6,8 @@ The library file, version 1:
      "topics":   [{"slug", "title", "text"}],                    the notes, Markdown
      "cards":    [{"id", "topic", "section", "source", "origin"}],   source is the card's Markdown with its ^id
      "media":    [{"name", "data"}],                             base64
-     "memories": [{"card", "due_day", "stability", "difficulty", "interval", "ease", "suspended", "flag", "lapses", "reps"}],
+     "memories": [{"card", "due_day", "stability", "difficulty", "interval", "ease", "suspended", "flag", "lapses", "reps",
+                   "learning", "due_at", "steps_left"}],                    learning: 1, again after a lapse: 3, else 0
      "reviews":  [{"card", "at", "grade", "duration", "more"}]}      at in UTC ms, duration in ms
 
 `due_day` counts days from 1970-01-01 on the learner's calendar. What a later version adds, version 1 readers pass over.
@@ -20,7 +21,7 @@ import binascii
 import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,31 @@ BATCH = 2000
 
 
 def write_json(records: Records, path: Path, *, progress: Progress = quiet) -> None:
-    told = {
-        "format": "attend", "version": VERSION,
-        "topics": [{"slug": topic.slug, "title": topic.title, "text": topic.text} for topic in records.topics],
-        "cards": [{"id": c.id, "topic": c.topic, "section": c.card.section, "source": c.markdown, "origin": c.origin} for c in records.cards],
-        "media": [{"name": media.name, "data": base64.b64encode(media.data).decode()} for media in records.media],
-        "memories": [asdict(memory) for memory in records.memories],
-        "reviews": [asdict(review) for review in records.reviews],
-    }  # fmt: skip
-    path.write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8", errors="surrogatepass")
+    """A value a line, written as it goes: the whole text at once would take more memory than the records."""
+    lists: dict[str, Iterator[dict[str, Any]]] = {
+        "topics": ({"slug": topic.slug, "title": topic.title, "text": topic.text} for topic in records.topics),
+        "cards": ({"id": c.id, "topic": c.topic, "section": c.card.section, "source": c.markdown, "origin": c.origin} for c in records.cards),
+        "media": ({"name": media.name, "data": base64.b64encode(media.data).decode()} for media in records.media),
+        "memories": map(_plain_memory, records.memories),
+        "reviews": ({"card": r.card, "at": r.at, "grade": r.grade, "duration": r.duration, "more": r.more} for r in records.reviews),
+    }
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    total, done = len(records.topics) + len(records.cards) + len(records.media) + len(records.memories) + len(records.reviews), 0
+    with path.open("w", encoding="utf-8", errors="surrogatepass") as file:
+        file.write(f'{{\n"format": "attend",\n"version": {VERSION}')
+        for name, rows in lists.items():
+            file.write(f',\n"{name}": [')
+            for place, row in enumerate(rows):
+                if done % BATCH == 0:
+                    progress(done, total, f"writing {name}")
+                file.write(("\n" if place == 0 else ",\n") + encode(row))
+                done += 1
+            file.write("]")
+        file.write("\n}\n")
+
+
+def _plain_memory(memory: MemoryRecord) -> dict[str, Any]:
+    return {each.name: getattr(memory, each.name) for each in fields(MemoryRecord)}
 
 
 def read_json(path: Path, *, progress: Progress = quiet) -> Records:
@@ -124,6 +141,7 @@ def _check_memory(memory: MemoryRecord) -> None:
     bad = [
         memory.stability is not None and not 0 < memory.stability < 1e6, memory.difficulty is not None and not 1 <= memory.difficulty <= 10,
         not 0 <= memory.flag <= 7, memory.due_day is not None and not 0 <= memory.due_day < 200_000, not 0 <= memory.interval <= 36_500,
+        memory.learning not in (0, 1, 3), not 0 <= memory.steps_left < 100, memory.due_at is not None and not 0 <= memory.due_at < 1 << 45,
     ]  # fmt: skip
     if any(bad):
         raise TypeError(f"expected a memory that can be, came {memory}")

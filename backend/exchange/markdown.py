@@ -18,11 +18,11 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from backend.cards import Card, read_cards
+from backend.cards import Card, read_cards, write_card
 from backend.exchange.archive import Archive
 from backend.exchange.encodings import decode
 from backend.exchange.foreign_cards import find_foreign, without_schedules
-from backend.exchange.records import CardRecord, Gap, MediaRecord, Progress, Records, TopicRecord, Unreadable, quiet
+from backend.exchange.records import OWN, CardRecord, Gap, MediaRecord, Progress, Records, TopicRecord, Unreadable, quiet
 from backend.markup import parse
 from backend.notes import LARGEST_NOTE, Note, read_note, slugify
 
@@ -139,17 +139,18 @@ def read_text(records: Records, text: str, *, slug: str, file: str) -> None:
         name = slug if number == 1 else f"{slug}-part-{number}"
         note = _readable(records, piece, slug=name, file=file)
         title = _title(note, piece, file) + (f" ({number})" if len(pieces) > 1 else "")
-        records.topics.append(TopicRecord(name, title, note.text, file))
+        records.topics.append(TopicRecord(name, title, note.text, file, note))
         _own_cards(records, note, file)
         records.gaps += [Gap(file, heading) for heading in _empty_headings(note)]
     if len(pieces) > 1:
         records.notices.append(f"{file}: longer than {LARGEST_NOTE // 1000} KB, so it became {len(pieces)} notes")
-    explicit, mistakes = read_cards(more)
+    explicit, mistakes = read_cards(more) if more else ([], [])
     records.notices += [f"{file}: expected {mistake.expected}, came {mistake.came}" for mistake in mistakes]
-    records.cards += [CardRecord(card, slug, why="in our grammar") for card in explicit]
-    taken = {card.id for card in records.cards}
+    records.cards += [CardRecord(card, slug, write_card(card), why="in our grammar") for card in explicit]
+    records.taken.update(card.id for card in explicit)
     cards, memories, notices = find_foreign(text, topic=slug)
-    new = [card for card in cards if card.id not in taken]
+    new = [card for card in cards if card.id not in records.taken]
+    records.taken.update(card.id for card in new)
     records.cards += new
     records.memories += memories
     records.notices += [f"{file}: {notice}" for notice in notices]
@@ -172,13 +173,12 @@ def _readable(records: Records, text: str, *, slug: str, file: str) -> Note:
 
 
 def _own_cards(records: Records, note: Note, file: str) -> None:
-    taken = {card.id for card in records.cards}
     for card in note.cards:
-        if card.id in taken:
+        if card.id in records.taken:
             records.notices.append(f"{file}: expected an id of its own, came ^{card.id} again; the first one stands")
             continue
-        taken.add(card.id)
-        records.cards.append(CardRecord(card, note.slug, why="in our grammar"))
+        records.taken.add(card.id)
+        records.cards.append(CardRecord(card, note.slug, write_card(card), why="in our grammar"))
 
 
 def _title(note: Note, text: str, file: str) -> str:
@@ -244,7 +244,7 @@ def markdown_files(records: Records, progress: Progress = quiet) -> Iterator[tup
         progress(done, len(records.topics), topic.slug)
         yield f"{topic.slug}.md", note_with_cards(topic, cards.pop(topic.slug, [])).encode("utf-8", "surrogatepass")
     for slug, left in cards.items():
-        title = slug.removeprefix("my-").replace("-", " ").capitalize()
+        title = slug.removeprefix(OWN).replace("-", " ").capitalize()
         head = yaml.safe_dump({"title": title}, allow_unicode=True, width=10**6)
         yield f"{slug}.md", note_with_cards(TopicRecord(slug, title, f"---\n{head}---\n"), left).encode("utf-8", "surrogatepass")
     for media in records.media:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backend.cards import Card, showings, write_card
+from backend.notes import Note
 from backend.questions import Question
 
 Progress = Callable[[int, int, str], None]  # done, of how many, at what; to cancel, it raises Cancelled
+
+OWN = "my-"  # ids and slugs of a learner's own library begin so: content/ may never use it, so the two can never meet
 
 
 class Unreadable(ValueError):
@@ -19,6 +24,19 @@ class Unreadable(ValueError):
 
 class Cancelled(Exception):
     """The person stopped the work; nothing was written."""
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """While a million records are made Python would walk through all of them again and again in search of cycles, of which they
+    have none: reading, collecting and writing take up to twice as long with it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def quiet(done: int, total: int, what: str) -> None:
@@ -31,6 +49,10 @@ class TopicRecord:
     title: str
     text: str  # the whole note, front matter and cards and all
     source: str = ""  # the file it came from
+    note: Note | None = field(default=None, compare=False, repr=False)  # as it was read, to spare reading it again
+
+    def with_text(self, text: str) -> TopicRecord:
+        return self if text == self.text else replace(self, text=text, note=None)
 
 
 @dataclass(frozen=True)
@@ -57,7 +79,11 @@ class CardRecord:
         return [(shown.id, shown.question) for shown in showings(self.card)]
 
     def renamed(self, name: str) -> CardRecord:
-        return replace(self, card=replace(self.card, id=name), source="")
+        """The same card under another id. Its Markdown is kept as it stands where its id closes the first line, as it should."""
+        first, line_end, rest = self.source.partition("\n")
+        bare, mark = first.rstrip(), f"^{self.id}"
+        source = f"{bare.removesuffix(mark)}^{name}{line_end}{rest}" if bare.endswith(mark) else ""
+        return replace(self, card=replace(self.card, id=name), source=source)
 
 
 @dataclass(frozen=True)
@@ -70,7 +96,7 @@ class MediaRecord:
         return hashlib.sha256(self.data).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReviewRecord:
     """One row of a review log."""
 
@@ -81,7 +107,7 @@ class ReviewRecord:
     more: tuple[int, ...] = ()  # what else the other program wrote down: kind, interval, interval before, ease
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MemoryRecord:
     """What is remembered of a card, as far as the other program knew."""
 
@@ -95,6 +121,9 @@ class MemoryRecord:
     flag: int = 0
     lapses: int = 0
     reps: int = 0
+    learning: int = 0  # 1 being learned, 3 being learned again after a lapse, 0 neither
+    due_at: int | None = None  # UTC ms, while it is being learned
+    steps_left: int = 0  # of its learning steps
 
 
 @dataclass(frozen=True)
@@ -117,3 +146,4 @@ class Records:
     reviews: list[ReviewRecord] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)  # what was repaired or left out, a sentence each
+    taken: set[str] = field(default_factory=set, repr=False, compare=False)  # ids of cards that notes have used

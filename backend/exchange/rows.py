@@ -17,7 +17,7 @@ from backend.exchange.anki_notes import back_html, front_html
 from backend.exchange.encodings import decode
 from backend.exchange.html_text import escaped, to_markdown
 from backend.exchange.markdown import plain_slug
-from backend.exchange.records import CardRecord, Progress, Records, Unreadable, quiet
+from backend.exchange.records import OWN, CardRecord, Progress, Records, Unreadable, quiet
 from backend.questions import Form, Question
 
 LARGEST = 200_000_000
@@ -76,7 +76,7 @@ def _headers(text: str) -> tuple[_Layout, str]:
             break
         text, name, value = rest, name.strip().lower(), value.strip()
         if name == "separator":
-            layout.separator = _SEPARATORS.get(value.lower(), value[:1])
+            layout.separator = _SEPARATORS.get(value.lower(), value[:1] if value[:1] not in '"\r\n' else "")
         elif name == "html":
             layout.html = value.lower() == "true"
         elif name == "deck":
@@ -84,10 +84,17 @@ def _headers(text: str) -> tuple[_Layout, str]:
         elif name == "tags":
             layout.tags = tuple(value.split())
         elif name == "columns":
-            layout.columns = _named(next(csv.reader([value], delimiter=layout.separator or ","), [])) | layout.columns
+            layout.columns = _named(_cells(value, layout.separator or ",")) | layout.columns
         elif name.endswith(" column") and value.isdecimal() and 0 < int(value) <= MOST_COLUMNS:
             layout.columns[name.removesuffix(" column")] = int(value) - 1
     return layout, text
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error as problem:
+        raise Unreadable(f"expected the names of columns, came something else: {problem}") from None
 
 
 def _named(cells: Sequence[str]) -> dict[str, int]:
@@ -145,7 +152,7 @@ def _take(records: Records, layout: _Layout, row: list[str], stem: str) -> None:
         records.notices.append(f"left out: a row without {'a question' if not front else 'an answer'} ({(front or back)[:40]})")
         return
     guid = cell.get("guid") or f"{topic}\0{front}"
-    name = f"row-{hashlib.blake2b(guid.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+    name = f"{OWN}row-{hashlib.blake2b(guid.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     card = Card(name, Question(Form.PROSE, front, back), tags=tags)
     try:
         record = CardRecord(card, topic, write_card(card), "a row", origin={"guid": cell["guid"]} if cell.get("guid") else {})

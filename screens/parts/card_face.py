@@ -20,9 +20,9 @@ def choices(question: Question) -> list[str]:
     if question.form is Form.CHOICE:
         return [without_remote_pictures(option.text) for option in question.options]
     if question.form is Form.ORDER:
-        return [question.steps[index] for index in laid_out(question)]
+        return [without_remote_pictures(question.steps[index]) for index in laid_out(question)]
     if question.form is Form.MATCH:
-        return [question.pairs[index][1] for index in laid_out(question)]
+        return [without_remote_pictures(question.pairs[index][1]) for index in laid_out(question)]
     return []
 
 
@@ -35,7 +35,7 @@ def lefts(question: Question) -> str:
     """The left sides of a matching, numbered: they are matched in this order."""
     if question.form is not Form.MATCH:
         return ""
-    listed = "\n".join(f"{number}. {left}" for number, (left, _) in enumerate(question.pairs, 1))
+    listed = "\n".join(f"{number}. {without_remote_pictures(left)}" for number, (left, _) in enumerate(question.pairs, 1))
     return f"{listed}\n\n*Pick what belongs to 1, then to 2, and so on:*"
 
 
