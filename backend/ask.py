@@ -13,14 +13,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from backend.cards import gaps_shown
 from backend.markup import plain
 from backend.passages import ANSWER, QUESTION, SENTENCE
 from backend.query import is_common
-from backend.search import ROW, Found, Hit, Index, Row, best_passages, confidence, evidence, find, pending_notice, read_rows, share_of, weights
-from backend.search_index import Embed
+from backend.search import (
+    ROW,
+    Found,
+    Hit,
+    Index,
+    Row,
+    as_row,
+    best_passages,
+    confidence,
+    evidence,
+    find,
+    pending_notice,
+    read_rows,
+    share_of,
+    weights,
+)
+from backend.search_index import Embed, Home
 from backend.tables import Asked, Card, Passage, Topic
 
 ANSWERED, RELATED, UNKNOWN = "answered", "related", "unknown"
@@ -42,7 +57,8 @@ _CARD_ID = re.compile(r"\^?([a-z0-9]+(?:-[a-z0-9]+)+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Citation:
-    """`topic.text[start:end]` is `quote`, letter by letter."""
+    """`topic.text[start:end]` is `quote`, letter by letter. Without a section it is of a card of one's own that stands in no note:
+    then `card.source[start:end]` is."""
 
     topic: str
     card: str
@@ -103,7 +119,11 @@ class Answer:
 
 def refusal(answer: Answer) -> str:
     words = [f"“{word}”" for word in answer.missing[:4]]
-    absent = f"{' and '.join(filter(None, [', '.join(words[:-1]), words[-1]]))} {'stands' if len(words) == 1 else 'stand'} in none of them" if words else ""
+    absent = (
+        f"{' and '.join(filter(None, [', '.join(words[:-1]), words[-1]]))} {'stands' if len(words) == 1 else 'stand'} in none of them"
+        if words
+        else ""
+    )
     if answer.outcome == RELATED:
         return f"The notes come near this but do not say it: {absent}." if absent else "The notes come near this but do not say it."
     if not answer.ranking:
@@ -115,13 +135,13 @@ def answer_question(
     session: Session, index: Index, typed: str, *, embed: Embed | None, before: Sequence[str] = (), answer_from: float | None = None
 ) -> Answer:
     """Answer from the notes, or say that they do not. `before` are the topics of the question before this one."""
-    card = card_named(session, typed)
+    card = card_named(session, typed, learner=index.learner)
     leaning = leans(typed) and bool(before)
     boost = {before[0]: FOLLOW_UP} if leaning else {}
     boost |= {card.topic: 100.0} if card else {}
     asked = f"{typed} ({index.titles.get(before[0], '')})" if leaning else typed
     found = find(session, index, asked, embed=embed, boost=boost)
-    sure = 1.0 if card else confidence(evidence(session, index, found))
+    sure = 1.0 if card else confidence(evidence(session, index, found), by_words=not len(found.similar))
     notices = tuple(notice for notice in (found.notice, pending_notice(index), *index.problems) if notice)
     ranking = tuple((ranked.topic, ranked.score) for ranked in found.ranking[:RANKED])
     outcome = outcome_of(sure, weights().answer_from if answer_from is None else answer_from)
@@ -129,7 +149,13 @@ def answer_question(
     sides: tuple[str, ...] = ()
     if outcome == ANSWERED:
         sides = compared(index, found)
-        said = _from_card(session, index, card) if card else _compare(session, index, found, sides) if sides else _quote(session, index, found, _leading(found))
+        said = (
+            _from_card(session, index, card)
+            if card
+            else _compare(session, index, found, sides)
+            if sides
+            else _quote(session, index, found, _leading(found))
+        )
         if not said:  # no passage can be quoted letter by letter
             outcome = RELATED
     near = tuple(best_passages(session, index, found, count=4)) if outcome == RELATED else ()
@@ -152,12 +178,13 @@ def leans(typed: str) -> bool:
     return len(typed) <= 80 and bool(_LEANS.search(typed.strip())) and len(typed.split()) <= 9
 
 
-def card_named(session: Session, typed: str) -> Card | None:
-    """The card whose id was pasted."""
+def card_named(session: Session, typed: str, *, learner: int | None) -> Card | None:
+    """The card whose id was pasted: a shipped one or the learner's own."""
     found = _CARD_ID.fullmatch(typed.strip()[:200])
     if not found:
         return None
     named = select(Card).where((col(Card.id) == found[1]) | (col(Card.block) == found[1])).where(col(Card.orphaned_at).is_(None))
+    named = named.where(or_(col(Card.owner).is_(None), Card.owner == learner))
     return session.exec(named.order_by(Card.id)).first()
 
 
@@ -224,10 +251,11 @@ def _candidates(session: Session, index: Index, found: Found, topics: Sequence[s
             inside = np.flatnonzero(np.isin(index.topic_of[rows], wanted)) + rows.start
             for row in inside[np.argsort(-found.similar[inside])][:24]:
                 cosine[int(index.ids[row])] = float(found.similar[row])
-        passages = read_rows(session, list(cosine))
+        passages = read_rows(session, list(cosine)) + _without_vector(session, index, found, topics, kinds)
     else:
-        wanted_rows = select(*ROW).where(col(Passage.topic).in_(topics), col(Passage.kind).in_(kinds))  # type: ignore[call-overload]
-        passages = [Row(*row) for row in session.exec(wanted_rows)]
+        own = [col(Passage.topic).startswith(Home(slug, index.learner).name, autoescape=True) for slug in topics if index.learner is not None]
+        wanted_rows = select(*ROW).where(or_(col(Passage.topic).in_(topics), *own), col(Passage.kind).in_(kinds))  # type: ignore[call-overload]
+        passages = [as_row(row) for row in session.exec(wanted_rows)]
     total = sum(found.weight.values()) or 1.0
     order = {slug: place for place, slug in enumerate(topics)}
     blocks = {passage.card for passage in passages if passage.card}
@@ -244,6 +272,16 @@ def _candidates(session: Session, index: Index, found: Found, topics: Sequence[s
     return sorted(best.values(), key=lambda candidate: -candidate.score)
 
 
+def _without_vector(session: Session, index: Index, found: Found, topics: Sequence[str], kinds: Sequence[str]) -> list[Row]:
+    """Passages whose vector is still to come, found by their words; with a card's answer comes its question."""
+    pending = np.setdiff1d(list(found.lexical), index.ids).tolist() if index.waiting else []
+    rows = read_rows(session, pending) if pending else []
+    blocks = {row.card for row in rows if row.card}
+    asked = select(*ROW).where(col(Passage.card).in_(blocks), Passage.kind == QUESTION)  # type: ignore[call-overload]
+    rows += [as_row(row) for row in session.exec(asked)] if blocks else []
+    return [row for row in rows if row.topic in topics and row.kind in kinds]
+
+
 def _liking(passage: Row, form: str) -> float:
     """A bare formula or a half sentence answers less well than a whole one; a card made of numbers or options answers only itself."""
     if passage.kind == SENTENCE:
@@ -253,22 +291,24 @@ def _liking(passage: Row, form: str) -> float:
 
 def _from_card(session: Session, index: Index, card: Card) -> tuple[Said, ...]:
     row = session.exec(select(*ROW).where(Passage.card == card.block, Passage.kind == ANSWER)).first()  # type: ignore[call-overload]
-    said = _said(session, index, Row(*row)) if row else None
+    said = _said(session, index, as_row(row)) if row else None
     return (said,) if said else ()
 
 
 def _said(session: Session, index: Index, passage: Row) -> Said | None:
     topic = session.get(Topic, passage.topic)  # the session knows it after the first time
-    quote = topic.text[passage.start : passage.end] if topic else ""
+    card = _card_of(session, passage.card)
+    written = (card.source if card else "") if passage.loose else topic.text if topic else ""
+    quote = written[passage.start : passage.end]
     if topic is None or len(quote) != passage.end - passage.start or not quote.strip():
         return None
     citation = Citation(passage.topic, passage.card, passage.section, passage.start, passage.end, quote, topic.title, passage.heading)
-    return Said(shown(quote, is_card=bool(passage.card)), citation, _asked(session, passage.card))
+    asked = str(card.question.get("prompt", "")) if card is not None and card.form != "gap" else ""
+    return Said(shown(quote, is_card=bool(passage.card)), citation, asked)
 
 
-def _asked(session: Session, block: str) -> str:
-    card = session.exec(select(Card).where(Card.block == block)).first() if block else None
-    return str(card.question.get("prompt", "")) if card is not None and card.form != "gap" else ""
+def _card_of(session: Session, block: str) -> Card | None:
+    return session.exec(select(Card).where(Card.block == block)).first() if block else None
 
 
 def shown(quote: str, *, is_card: bool) -> str:
@@ -347,4 +387,3 @@ def as_dict(answer: Answer) -> dict[str, object]:
         "corrected": dict(answer.corrected),
         "notices": list(answer.notices),
     }
-

@@ -43,8 +43,9 @@ def run_ask(arguments: argparse.Namespace, engine: Engine, *, embed: Embed, comp
         return DONE
     if arguments.batch or arguments.evaluate:
         complete()
+    learner = own_learner(engine)
     with store.reading(engine) as session:
-        index = fresh(session)
+        index = fresh(session, learner=learner)
 
         def answer(question: str) -> Answer:
             return answer_question(session, index, question, embed=embed)
@@ -58,6 +59,12 @@ def run_ask(arguments: argparse.Namespace, engine: Engine, *, embed: Embed, comp
     return DONE
 
 
+def own_learner(engine: Engine) -> int:
+    """Who sits at this machine: their own notes and cards are searched along with the shipped ones."""
+    with store.writing(engine) as session:
+        return store.local_learner(session)
+
+
 def as_text(answer: Answer) -> str:
     lines = []
     if answer.corrected:
@@ -66,7 +73,10 @@ def as_text(answer: Answer) -> str:
         for number, said in enumerate(answer.said, 1):
             lines += [f"({said.asked})"] if said.asked else []
             lines += [f"{said.text}  [{number}]", ""]
-        lines += [f"[{n}] {c.title}" + (f", {c.heading.rpartition(' > ')[2]}" if c.heading else "") + f"  {c.topic}:{c.start}-{c.end}" for n, c in enumerate(answer.citations, 1)]
+        lines += [
+            f"[{n}] {c.title}" + (f", {c.heading.rpartition(' > ')[2]}" if c.heading else "") + f"  {c.topic}:{c.start}-{c.end}"
+            for n, c in enumerate(answer.citations, 1)
+        ]
     else:
         lines += [answer.text]
         lines += [f"  near: {hit.heading or hit.title} ({hit.topic})" for hit in answer.near]
@@ -106,14 +116,18 @@ def run_evaluation(arguments: argparse.Namespace, answer: Callable[[str], Answer
 
 
 def run_search(arguments: argparse.Namespace, engine: Engine, *, embed: Embed) -> int:
+    learner = own_learner(engine)
     with store.reading(engine) as session:
-        index = fresh(session)
+        index = fresh(session, learner=learner)
         found = find(session, index, " ".join(arguments.words), embed=embed)
         hits = best_passages(session, index, found, count=max(1, arguments.count))
         notices = [notice for notice in (found.notice, pending_notice(index), *index.problems) if notice]
     if arguments.json:
         print(json.dumps({"passages": [asdict(hit) for hit in hits], "notices": notices}, ensure_ascii=False))
     else:
-        lines = [f"{hit.score:.3f}  {hit.heading or hit.title}  ({hit.topic}:{hit.start}-{hit.end})\n       {' '.join(hit.words.split())[:140]}" for hit in hits]
+        lines = [
+            f"{hit.score:.3f}  {hit.heading or hit.title}  ({hit.topic}:{hit.start}-{hit.end})\n       {' '.join(hit.words.split())[:140]}"
+            for hit in hits
+        ]
         print("\n".join([*(lines or ["Nothing was found."]), *notices]))
     return DONE

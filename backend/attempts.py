@@ -24,6 +24,7 @@ from backend.tables import Answer, Attempt
 LONGEST_ANSWER = 20_000  # characters of prose that are kept
 LATE = 3_000  # ms that an answer may be on its way when the time is up
 JUDGED = {0.0: "I did not know it", 0.5: "Partly", 1.0: "I had it"}
+NO_CARD = ("erratum", "glossary")  # kinds of questions that no card stands behind: no memory to move
 LEARNER_JUDGES = (Form.PROSE.value, Form.GAP.value)
 
 
@@ -214,7 +215,7 @@ def grade_for(*, kind: str, form: str, score: float) -> Grade | None:
     A miss is a miss in every form. Picking the right one of four composed options is recognising, which is easier than the
     recall the card asks for, so it moves nothing; half a prose answer is a recall with much effort.
     """
-    if kind == "erratum":
+    if kind in NO_CARD:
         return None
     if form in LEARNER_JUDGES and 0 < score < 1:
         return Grade.HARD
@@ -250,7 +251,7 @@ def put_missed_into_review(session: Session, *, learner: int, attempt: int, at: 
     row = session.get(Attempt, attempt)
     if row is None or row.learner != learner:
         return 0
-    query = select(Answer).where(Answer.attempt == attempt, col(Answer.score) < 1, col(Answer.reviewed).is_(False), Answer.kind != "erratum")
+    query = select(Answer).where(Answer.attempt == attempt, col(Answer.score) < 1, col(Answer.reviewed).is_(False), col(Answer.kind).not_in(NO_CARD))
     return sum(_record(session, answer, Grade.AGAIN, learner=learner, at=at) for answer in session.exec(query))
 
 

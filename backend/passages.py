@@ -17,6 +17,7 @@ from backend.notes import Callout, CardPart, Erratum, Note, Prose, Section
 from backend.questions import Form, Question, show_quantity
 
 NAME, SECTION, SENTENCE, QUESTION, ANSWER = KINDS = ("name", "section", "sentence", "question", "answer")
+LONGEST_ASKED, LONGEST_CARD = 400, 4000  # characters of a card in no note: it may have come from anywhere
 WORDS_IN_A_SECTION = 100  # MiniLM reads 256 pieces of words; a longer passage also blurs what it is about
 
 
@@ -61,7 +62,9 @@ def _prose(note: Note) -> Iterator[Piece]:
         if isinstance(part, Prose):
             quotes.setdefault(part.section, []).extend(quotes_of(note.text, part.markdown, lines[min(part.line, len(lines)) - 1]))
         elif isinstance(part, Erratum):
-            quotes.setdefault(part.section, []).extend(_found(note.text, part.right, by_anchor[part.section], f"Not so: {plain(part.said)} Right: {plain(part.right)}"))
+            quotes.setdefault(part.section, []).extend(
+                _found(note.text, part.right, by_anchor[part.section], f"Not so: {plain(part.said)} Right: {plain(part.right)}")
+            )
         elif isinstance(part, Callout):
             quotes.setdefault(part.section, []).extend(_found(note.text, part.markdown, by_anchor[part.section], plain(part.markdown)))
     for anchor, found in quotes.items():
@@ -171,7 +174,7 @@ def sentences(text: str, begin: int = 0, end: int | None = None) -> Iterator[Quo
     masked = _MASKED.sub(lambda found: "\x01" * len(found.group()), text[begin:end])
     at = 0
     for found in _END.finditer(masked):
-        head = masked[at : found.start()].rstrip("\"”’)*_")
+        head = masked[at : found.start()].rstrip('"”’)*_')
         if _ABBREVIATION.search(head) and not re.search(r"\d{2,}\.$", head):
             continue
         yield from _whole(text, begin + at, begin + found.end())
@@ -198,6 +201,24 @@ def _cards(note: Note) -> Iterator[Piece]:
                 yield Piece(QUESTION, card.section, card.id, path, way, start, stop)
         both = "\n".join(text for text in (asked, *card.aka, answer) if text)
         yield Piece(ANSWER, card.section, card.id, path, both, start, stop)
+
+
+def pieces_of_card(block: str, source: str, words: str, form: str) -> list[Piece]:
+    """A card that stands in no note: its source is what a citation shows, and its words are those the library keeps of it."""
+    start, stop = _answer_in(source, form)
+    asked, _, rest = words.partition("\n")
+    pieces = [Piece(QUESTION, "", block, "", asked[:LONGEST_ASKED], start, stop)] if asked.strip() and form != Form.GAP else []
+    return [*pieces, Piece(ANSWER, "", block, "", f"{asked}\n{rest}"[:LONGEST_CARD].strip(), start, stop)]
+
+
+def _answer_in(source: str, form: str) -> tuple[int, int]:
+    """Where a card's source answers: the right option, the sentence with its gaps filled, what stands after `A:`, or the list."""
+    if form == Form.CHOICE and (right := re.search(r"^- \[[xX]\] +(.+)$", source, re.MULTILINE)):
+        return right.span(1)
+    if form == Form.GAP and (sentence := re.match(r"C:\s*(.+?)\s*\^\S+\s*$", source, re.MULTILINE | re.DOTALL)):
+        return sentence.span(1)
+    opening = re.search(r"^A:[ \t]*", source, re.MULTILINE)
+    return _trimmed(source, opening.end() if opening else max(source.find("\n\n"), 0), len(source))
 
 
 def answer_span(text: str, card: Card, begin: int, end: int) -> tuple[int, int]:
@@ -246,5 +267,3 @@ def key_words(question: Question) -> str:
         case Form.MATCH:
             parts = [f"{left}: {right}" for left, right in question.pairs]
     return "\n".join(text for text in (*map(plain, parts), plain(question.answer)) if text)
-
-

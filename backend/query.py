@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,6 +54,14 @@ class Lexicon:
     chinese: Mapping[str, str] = field(default_factory=dict)  # a Chinese name -> English words for it
     vocabulary: frozenset[str] = frozenset()  # every word that stands in the notes
 
+    @cached_property
+    def spellings(self) -> Mapping[tuple[str, int], tuple[str, ...]]:
+        """The vocabulary by first letter and length, in order: where a slip of the fingers is looked for."""
+        found: dict[tuple[str, int], list[str]] = {}
+        for word in sorted(self.vocabulary):
+            found.setdefault((word[0], len(word)), []).append(word)
+        return {key: tuple(words) for key, words in found.items()}
+
 
 @dataclass(frozen=True)
 class Query:
@@ -76,7 +84,7 @@ def read_query(text: str, lexicon: Lexicon) -> Query:
     cleaned = clean(text)
     translated, unread = translate(cleaned, lexicon.chinese)
     asked = FILLER.sub(" ", translated)
-    corrected = spelling(asked, lexicon.vocabulary)
+    corrected = spelling(asked, lexicon)
     for typed, taken in corrected.items():
         asked = re.sub(rf"\b{re.escape(typed)}\b", taken, asked, flags=re.IGNORECASE)
     words = content_words(asked)
@@ -159,7 +167,9 @@ def chinese_mentioned(text: str, names: Mapping[str, tuple[str, ...]]) -> dict[s
 # -- Chinese -----------------------------------------------------------------------------------------------------------------
 
 
-SMALL_HAN = frozenset("的了吗呢吧是在有和与及或把被给让对就也都还很更最不没这那它他她我你们个一上下中里会能要去来到从为以而所之其后前时得地着过么啊哪")
+SMALL_HAN = frozenset(
+    "的了吗呢吧是在有和与及或把被给让对就也都还很更最不没这那它他她我你们个一上下中里会能要去来到从为以而所之其后前时得地着过么啊哪"
+)
 
 
 @cache
@@ -210,15 +220,16 @@ def everyday_words() -> dict[str, str]:
     return dict(line.split("\t") for line in lines)  # type: ignore[misc]
 
 
-def spelling(text: str, vocabulary: Collection[str]) -> dict[str, str]:
+def spelling(text: str, lexicon: Lexicon) -> dict[str, str]:
     """Words that stand nowhere in the notes, each with the word or two words of the notes it was most likely meant to be."""
+    vocabulary = lexicon.vocabulary
     if not vocabulary:
         return {}
     found = {}
     for word in dict.fromkeys(all_words(text)):
         if len(word) < 5 or word in vocabulary or word in known_words() or word in STOP or singular(word) in vocabulary or not word.isalpha():
             continue
-        taken = split_in_two(word, vocabulary) or nearest_word(word, vocabulary)
+        taken = split_in_two(word, vocabulary) or nearest_word(word, lexicon.spellings)
         if taken:
             found[word] = taken
     return found
@@ -232,13 +243,14 @@ def split_in_two(word: str, vocabulary: Collection[str]) -> str:
     return ""
 
 
-def nearest_word(word: str, vocabulary: Iterable[str]) -> str:
+def nearest_word(word: str, spellings: Mapping[tuple[str, int], Sequence[str]]) -> str:
     """The one word within one slip of the fingers (two in a long word); none when the first letter differs as well."""
     allowed = 1 if len(word) < 8 else 2
     letters = set(word)
+    near = sorted(known for length in range(len(word) - allowed, len(word) + allowed + 1) for known in spellings.get((word[0], length), ()))
     best, least = "", allowed + 1
-    for known in sorted(vocabulary):
-        if abs(len(known) - len(word)) > allowed or known[0] != word[0] or len(letters.symmetric_difference(known)) > 2 * allowed:
+    for known in near:
+        if len(letters.symmetric_difference(known)) > 2 * allowed:
             continue
         distance = slips(word, known)
         if distance < least:

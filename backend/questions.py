@@ -358,7 +358,7 @@ def shuffled(question: Question, seed: int) -> Question:
     if question.form is Form.CHOICE:
         return replace(question, options=tuple(rng.sample(question.options, len(question.options))))
     if question.form is Form.MATCH:
-        return replace(question, shown=tuple(rng.sample(range(len(question.pairs)), len(question.pairs))))
+        return replace(question, shown=_disorder(len(question.pairs), rng))
     if question.form is Form.ORDER:
         return replace(question, shown=_disorder(len(question.steps), rng))
     return question

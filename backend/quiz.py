@@ -18,18 +18,21 @@ from sqlmodel import Session
 
 from backend.deck import read_deck
 from backend.nearness import Nearness
+from backend.number_slips import number_choice
 from backend.questions import Form, Question, from_dict, shuffled
+from backend.quiz_glossary import Meaning, match_terms, others_for, read_meanings
 from backend.quiz_options import compose_choice, spot_the_error, stands_alone
 from backend.statements import Statement
 
 FEWEST, MOST = 5, 50
 MODES = ("practice", "exam", "diagnostic")
-COMPUTED, ERROR = "computed", "error"
-ASKABLE = ("choice", "number", "term", "gap", "order", "match", "prose", COMPUTED, ERROR)
+COMPUTED, ERROR, GLOSSARY = "computed", "error", "glossary"
+ASKABLE = ("choice", "number", "term", "gap", "order", "match", "prose", COMPUTED, ERROR, GLOSSARY)
+COMPOSED = ("prose", "number")  # forms of cards that are asked as a choice where choices are wanted and these are not
 LEVELS = {1: "recognise", 2: "recall", 3: "produce"}
 # How often a form comes up where all of them are at hand: what can be graded exactly comes before prose.
-WEIGHTS = {"choice": 6, "number": 4, "computed": 4, "prose": 3, "gap": 2, "order": 2, "match": 2, "term": 2, "error": 2}
-LEVEL_OF_FORM = {"choice": 1, "match": 1, "error": 1, "gap": 2, "term": 2, "order": 2, "number": 3, "prose": 3, "computed": 3}
+WEIGHTS = {"choice": 6, "number": 4, "computed": 4, "prose": 3, "gap": 2, "order": 2, "match": 2, "term": 2, "error": 2, "glossary": 2}
+LEVEL_OF_FORM = {"choice": 1, "match": 1, "error": 1, "glossary": 1, "gap": 2, "term": 2, "order": 2, "number": 3, "prose": 3, "computed": 3}
 MEETING = 0.35  # the chance that a card's most confusable neighbour comes along
 NEIGHBOURS = 24  # cards near one that are looked at for options
 LOOKED_AT = 60  # corrections that are looked at for the other options of an error
@@ -71,13 +74,14 @@ class Stock:
     needs: Mapping[str, Sequence[str]]
     tracks: Mapping[str, str]  # topic -> track
     missed: frozenset[str] = frozenset()  # cards answered wrong within the scope's days
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)  # topic -> what its name means
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
     item: Item
     seed: int
-    composed: bool = False  # a card in prose, asked as a choice
+    composed: bool = False  # a card in prose or with a number, asked as a choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Posed:
     """A question as it will be asked, laid out. `question` is None where a lab still has to compute it."""
 
     card: str
-    kind: str  # card, composed, computed, erratum
+    kind: str  # card, composed, computed, erratum, glossary
     topic: str
     section: str
     form: str
@@ -115,8 +119,10 @@ def read_stock(session: Session, *, learner: int, missed_since: int | None = Non
             if stands_alone(erratum["said"]):
                 name = f"erratum-{topic}-{number}"
                 items.append(Item(name, name, topic, tracks[topic], erratum.get("section", ""), ERROR, LEVEL_OF_FORM[ERROR], number))
+    meanings = {topic: meaning for topic, meaning in read_meanings(session).items() if topic in tracks}
+    items += [Item(f"glossary-{topic}", f"glossary-{topic}", topic, tracks[topic], "top", GLOSSARY, LEVEL_OF_FORM[GLOSSARY]) for topic in meanings]
     missed = frozenset() if missed_since is None else frozenset(card for (card,) in _MISSED.rows(session, {"learner": learner, "since": missed_since}))
-    return Stock(tuple(items), errata, needs, tracks, missed)
+    return Stock(tuple(items), errata, needs, tracks, missed, meanings)
 
 
 def _decoded(stored: object) -> list:
@@ -159,7 +165,7 @@ def in_scope(stock: Stock, scope: str) -> list[Item]:
 def eligible(stock: Stock, setup: Setup) -> list[Item]:
     """What the set-up lets be asked."""
     forms = set(setup.forms or ASKABLE)
-    found = [item for item in in_scope(stock, setup.scope) if item.form in forms or (item.form == "prose" and "choice" in forms)]
+    found = [item for item in in_scope(stock, setup.scope) if item.form in forms or (item.form in COMPOSED and "choice" in forms)]
     return [item for item in found if not setup.level or item.level == setup.level]
 
 
@@ -208,7 +214,7 @@ def _chosen(pool: Sequence[Item], setup: Setup, rng: random.Random) -> list[Item
 
 def _with_neighbours(chosen: list[Item], pool: Sequence[Item], setup: Setup, near: Nearness, rng: random.Random) -> list[Item]:
     """Every now and then the card that is most easily confused with one takes the place of the last one chosen."""
-    here = {item.block: item for item in pool if item.form in set(setup.forms or ASKABLE) - {COMPUTED, ERROR}}
+    here = {item.block: item for item in pool if item.form in set(setup.forms or ASKABLE) - {COMPUTED, ERROR, GLOSSARY}}
     kept, taken = list(chosen), {item.block for item in chosen}
     for item in chosen[: len(chosen) // 2]:
         if rng.random() >= MEETING:
@@ -236,22 +242,25 @@ def _interleaved(chosen: Sequence[Item], rng: random.Random) -> list[Item]:
 
 
 def pose(session: Session, drawn: Sequence[Drawn], *, learner: int, stock: Stock, near: Nearness) -> list[Posed]:
-    """The questions themselves, each laid out by its seed. A card in prose that finds no honest options is asked in prose."""
-    composing = {each.item.id: _likely_options(each, stock, near) for each in drawn if each.composed}
-    wanted = {each.item.id for each in drawn if each.item.form != ERROR}
+    """The questions themselves, each laid out by its seed. A card that finds no honest options is asked as it is written."""
+    composing = {each.item.id: _likely_options(each, stock, near) for each in drawn if each.composed and each.item.form == "prose"}
+    wanted = {each.item.id for each in drawn if each.item.form not in (ERROR, GLOSSARY)}
     questions = _read_questions(session, wanted.union(*composing.values()), learner=learner)
-    return [_posed(each, questions, composing.get(each.item.id, ()), stock) for each in drawn if each.item.form == ERROR or each.item.id in questions]
+    posed = (_posed(each, questions, composing.get(each.item.id, ()), stock) for each in drawn if each.item.id in questions or each.item.id not in wanted)
+    return [each for each in posed if each is not None]
 
 
-def _posed(each: Drawn, questions: Mapping[str, Question | None], neighbours: Sequence[str], stock: Stock) -> Posed:
+def _posed(each: Drawn, questions: Mapping[str, Question | None], neighbours: Sequence[str], stock: Stock) -> Posed | None:
     item = each.item
-    if item.form == ERROR:
-        return _erratum(each, stock)
+    if item.form in (ERROR, GLOSSARY):
+        return _erratum(each, stock) if item.form == ERROR else _glossary(each, stock)
     question = questions[item.id]
     if question is None:
         return Posed(item.id, "computed", item.topic, item.section, COMPUTED, each.seed, None)
     others = [other for name in neighbours if (other := questions.get(name))]
-    composed = compose_choice(question, others, seed=each.seed) if each.composed else None
+    composed = None
+    if each.composed:
+        composed = number_choice(question, seed=each.seed) or compose_choice(question, others, seed=each.seed)
     kind = "composed" if composed else "card"
     asked = composed or shuffled(question, each.seed)
     return Posed(item.id, kind, item.topic, item.section, asked.form.value, each.seed, asked)
@@ -273,6 +282,15 @@ def _erratum(each: Drawn, stock: Stock) -> Posed:
     if asked is None:
         asked = Question(Form.PROSE, f"A note says: “{erratum['said']}” What is wrong with it?", answer=erratum["right"])
     return Posed(item.id, "erratum", item.topic, item.section, asked.form.value, each.seed, asked)
+
+
+def _glossary(each: Drawn, stock: Stock) -> Posed | None:
+    """Four terms of one field to be matched; None where there are too few that differ clearly."""
+    own = stock.meanings[each.item.topic]
+    asked = match_terms(own, others_for(own, stock.meanings, stock.tracks, seed=each.seed), seed=each.seed)
+    if asked is None:
+        return None
+    return Posed(each.item.id, "glossary", each.item.topic, each.item.section, asked.form.value, each.seed, shuffled(asked, each.seed))
 
 
 def _read_questions(session: Session, cards: Collection[str], *, learner: int) -> dict[str, Question | None]:

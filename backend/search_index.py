@@ -1,8 +1,11 @@
 """What search keeps in the database: passages, the words of each for SQLite's FTS5, and vectors.
 
-Passages follow from topics and cards: `index_topics` makes them again where a topic's text or cards have changed. A vector
+Passages follow from topics and cards: `index_topics` makes them again where a topic's text or a card has changed. A vector
 belongs to words, not to a passage: it is stored under their sha, so whatever interrupts us, a passage finds the vector of
 its present words or none yet. What has none is pending, and `fill_vectors` works that off in batches.
+
+A card of a learner's own that stands in no note is indexed by itself, as `topic#learner#block` where a note has its topic's
+slug. So one card that changes costs one card, and whose it is stands beside its words: only that learner's search reads it.
 
 The FTS5 tables are made here and not by the migrations: they are SQLite's alone and follow from the rest. On another
 database search runs on vectors only.
@@ -11,19 +14,21 @@ database search runs on vectors only.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, func, text
+from sqlalchemy import Engine, func, insert, text
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session, col, delete, select
 
 from backend import store
 from backend.notes import Note, read_note
-from backend.passages import ANSWER, NAME, QUESTION, SECTION, Piece, cut_up
-from backend.tables import Indexed, Passage, Topic, Vector
+from backend.passages import ANSWER, NAME, QUESTION, SECTION, Piece, cut_up, pieces_of_card
+from backend.tables import Card, ImportRun, Indexed, Passage, Revision, Topic, Vector
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -69,28 +74,64 @@ def words_sha(words: str) -> str:
 # -- passages --------------------------------------------------------------------------------------------------------------
 
 
-def index_topics(session: Session, notes: Mapping[str, Note] | None = None, *, embed: Embed | None = None) -> list[str]:
-    """Make the passages of every topic that changed since they were made; says which topics those were.
+class Home(NamedTuple):
+    """What a passage belongs to: a note, or a learner's card that stands in none."""
+
+    topic: str
+    learner: int | None = None
+    block: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.topic if self.learner is None else f"{self.topic}#{self.learner}#{self.block}"
+
+
+def home_of(name: str) -> Home:
+    topic, loose, rest = name.partition("#")
+    learner, _, block = rest.partition("#")
+    return Home(topic, int(learner), block) if loose else Home(topic)
+
+
+def index_topics(
+    session: Session, notes: Mapping[str, Note] | None = None, *, embed: Embed | None = None, only: Sequence[str] | None = None
+) -> list[str]:
+    """Make the passages of every topic, and of every card in no note, that changed since they were made; says which those were.
 
     `notes` are the notes somebody has read already. With `embed` the vectors of the new words are stored in this same
-    transaction: right for one edited note. Without it they stay pending: right for many.
+    transaction: right for one edited note. Without it they stay pending: right for many. `only` leaves all but these topics alone.
     """
     _ensure_words(session)
-    wanted = _fingerprints(session)
     known = dict(session.exec(select(Indexed.topic, Indexed.sha)).all())
+    wanted = _fingerprints(session)
+    if only is not None:
+        known, wanted = ({slug: shas[slug] for slug in only if slug in shas} for shas in (known, wanted))
     changed = [slug for slug, sha in wanted.items() if known.get(slug) != sha]
-    gone = [slug for slug in known if slug not in wanted]
-    for slug in (*gone, *changed):
-        _forget(session, slug)
+    _forget(session, [name for name in known if "#" not in name and known[name] != wanted.get(name)])
     for slug in changed:
         topic = session.get(Topic, slug)
         assert topic is not None
         note = (notes or {}).get(slug) or read_note(topic.text, slug=slug, track=topic.track, path=slug)[0]
-        _write(session, topic, cut_up(note) if note else [])
-        session.add(Indexed(topic=slug, sha=wanted[slug]))
-    session.flush()
+        _write(session, {slug: cut_up(note) if note else []})
+    _note_down(session, {slug: wanted[slug] for slug in changed})
+    if only is None:
+        changed += index_cards(session)
     if embed is not None and changed:
-        _store_vectors(session, embed, _pending(session, topics=changed))
+        _store_vectors(session, embed, _pending(session, homes=changed))
+    return changed
+
+
+def index_cards(session: Session, blocks: Sequence[str] | None = None, *, most: int | None = None) -> list[str]:
+    """Make the passages of learners' own cards that stand in no note, where they changed: of all of them or of some blocks, and
+    of so many at `most`. Says which homes those were."""
+    _ensure_words(session)
+    loose = _loose_cards(session, blocks)
+    homes = None if blocks is None else list(loose)
+    known = _known_cards(session, homes)
+    changed = [home for home, (sha, _) in loose.items() if known.get(home) != sha][:most]
+    _forget(session, [home for home in known if home not in loose] + [home for home in changed if home in known])
+    for start in range(0, len(changed), BATCH):
+        _write_cards(session, [loose[home][1] for home in changed[start : start + BATCH]])
+    _note_down(session, {home: loose[home][0] for home in changed})
     return changed
 
 
@@ -100,42 +141,90 @@ def _fingerprints(session: Session) -> dict[str, str]:
     return {slug: words_sha(f"{RULES} {sha}") for slug, sha in shas}
 
 
-def _forget(session: Session, slug: str) -> None:
-    ids = list(session.exec(select(Passage.id).where(Passage.topic == slug)))
-    if _on_sqlite(session):
-        session.connection().exec_driver_sql("DELETE FROM passage_words WHERE rowid = ?", [(number,) for number in ids]) if ids else None
-        session.connection().execute(text("DELETE FROM topic_words WHERE topic = :slug"), {"slug": slug})
-    session.exec(delete(Passage).where(col(Passage.topic) == slug))  # type: ignore[call-overload]
-    session.exec(delete(Indexed).where(col(Indexed.topic) == slug))  # type: ignore[call-overload]
+def _known_cards(session: Session, homes: Sequence[str] | None) -> dict[str, str]:
+    indexed = select(Indexed.topic, Indexed.sha)
+    if homes is None:
+        return dict(session.exec(indexed.where(col(Indexed.topic).contains("#"))).all())
+    some = (homes[start : start + BATCH] for start in range(0, len(homes), BATCH))
+    return {home: sha for part in some for home, sha in session.exec(indexed.where(col(Indexed.topic).in_(part)))}
 
 
-def _write(session: Session, topic: Topic, pieces: Sequence[Piece]) -> None:
-    rows = [
-        Passage(
-            topic=topic.slug, section=piece.section, card=piece.card, kind=piece.kind, heading=piece.heading, words=piece.words,
-            start=piece.start, end=piece.end, sha=words_sha(embedded_words(piece.kind, piece.heading, piece.words)),
-        )
-        for piece in pieces
-    ]  # fmt: skip
-    session.add_all(rows)
-    session.flush()
-    if _on_sqlite(session):
-        names = "\n".join(piece.words for piece in pieces if piece.kind == NAME)
-        _write_words(session, topic, rows, searchable_words(names))
+def _loose_cards(session: Session, blocks: Sequence[str] | None) -> dict[str, tuple[str, str]]:
+    """Learners' own cards that stand in no note: home -> sha of what its passages follow from, and the card's id."""
+    columns = (Card.topic, Card.owner, Card.block, Card.sha, Card.id)
+    own = select(*columns).where(col(Card.owner).is_not(None), col(Card.orphaned_at).is_(None))  # type: ignore[call-overload]
+    parts = [own] if blocks is None else [own.where(col(Card.block).in_(blocks[start : start + BATCH])) for start in range(0, len(blocks), BATCH)]
+    rows = [row for part in parts for row in session.exec(part.order_by(Card.id))]
+    if not rows:
+        return {}
+    own_topics = select(Topic.slug).where(col(Topic.owner).is_not(None))
+    in_notes = set(session.exec(select(Passage.card).distinct().where(col(Passage.topic).in_(own_topics), Passage.card != "")))
+    found: dict[str, tuple[str, str]] = {}
+    for topic, owner, block, sha, card in rows:
+        if block not in in_notes:
+            found.setdefault(Home(topic, owner, block).name, (f"{RULES} {sha}", card))  # gaps of one sentence share their block
+    return found
 
 
-def _write_words(session: Session, topic: Topic, rows: Sequence[Passage], names: str) -> None:
+def _write_cards(session: Session, ids: Sequence[str]) -> None:
+    cards = session.exec(select(Card).where(col(Card.id).in_(ids)))
+    _write(session, {Home(card.topic, card.owner, card.block).name: pieces_of_card(card.block, card.source, card.plain, card.form) for card in cards})
+
+
+def _note_down(session: Session, shas: Mapping[str, str]) -> None:
+    if shas:
+        session.connection().execute(insert(Indexed), [{"topic": name, "sha": sha} for name, sha in shas.items()])
+
+
+def _forget(session: Session, homes: Sequence[str]) -> None:
     connection = session.connection()
-    lines = [(row.id, searchable_words(row.heading), searchable_words(row.words)) for row in rows if row.kind in (SECTION, ANSWER)]
+    for start in range(0, len(homes), BATCH):
+        some = homes[start : start + BATCH]
+        if _on_sqlite(session):
+            ids = session.exec(select(Passage.id).where(col(Passage.topic).in_(some))).all()
+            connection.exec_driver_sql("DELETE FROM passage_words WHERE rowid = ?", [(number,) for number in ids]) if ids else None
+        session.exec(delete(Passage).where(col(Passage.topic).in_(some)))  # type: ignore[call-overload]
+        session.exec(delete(Indexed).where(col(Indexed.topic).in_(some)))  # type: ignore[call-overload]
+    if homes and _on_sqlite(session):  # at once: FTS5 walks through all its rows to find these
+        connection.execute(text("DELETE FROM topic_words WHERE topic IN (SELECT value FROM json_each(:homes))"), {"homes": json.dumps(homes)})
+
+
+def _write(session: Session, pieces: Mapping[str, Sequence[Piece]]) -> None:
+    """The passages of some homes, and their words."""
+    rows = [
+        {
+            "topic": home, "section": piece.section, "card": piece.card, "kind": piece.kind, "heading": piece.heading, "words": piece.words,
+            "start": piece.start, "end": piece.end, "sha": words_sha(embedded_words(piece.kind, piece.heading, piece.words)),
+        }
+        for home, cut in pieces.items() for piece in cut
+    ]  # fmt: skip
+    session.flush()
+    before = session.exec(select(func.max(Passage.id))).one() or 0
+    if rows:
+        session.connection().execute(insert(Passage), rows)
+    if _on_sqlite(session):
+        _write_words(session, before, pieces)
+
+
+def _write_words(session: Session, before: int, pieces: Mapping[str, Sequence[Piece]]) -> None:
+    connection = session.connection()
+    written = select(Passage.id, Passage.heading, Passage.words).where(col(Passage.id) > before, col(Passage.kind).in_((SECTION, ANSWER)))
+    lines = [(number, searchable_words(heading), searchable_words(words)) for number, heading, words in session.exec(written)]
     if lines:
         connection.exec_driver_sql("INSERT INTO passage_words (rowid, heading, body) VALUES (?, ?, ?)", lines)
-    headings = " ".join(dict.fromkeys(row.heading.rpartition(" > ")[2] for row in rows if row.kind == SECTION))
-    asked = " ".join(row.words for row in rows if row.kind == QUESTION)
-    prose = " ".join(row.words for row in rows if row.kind in (SECTION, ANSWER))
-    connection.exec_driver_sql(
-        "INSERT INTO topic_words (topic, names, headings, questions, body) VALUES (?, ?, ?, ?, ?)",
-        (topic.slug, names, searchable_words(headings), searchable_words(asked), searchable_words(prose)),
-    )
+    if pieces:
+        connection.exec_driver_sql(
+            "INSERT INTO topic_words (topic, names, headings, questions, body) VALUES (?, ?, ?, ?, ?)",
+            [(home, *map(searchable_words, _columns(cut))) for home, cut in pieces.items()],
+        )
+
+
+def _columns(pieces: Sequence[Piece]) -> tuple[str, str, str, str]:
+    """The words of a whole note: names, headings, questions, everything else."""
+    headings = dict.fromkeys(piece.heading.rpartition(" > ")[2] for piece in pieces if piece.kind == SECTION)
+    asked = " ".join(piece.words for piece in pieces if piece.kind == QUESTION)
+    prose = " ".join(piece.words for piece in pieces if piece.kind in (SECTION, ANSWER))
+    return "\n".join(piece.words for piece in pieces if piece.kind == NAME), " ".join(headings), asked, prose
 
 
 def _on_sqlite(session: Session) -> bool:
@@ -167,12 +256,13 @@ def _without_vector() -> ColumnElement[bool]:
     return (col(Passage.sha) != "") & ~has_one
 
 
-def _pending(session: Session, limit: int | None = None, topics: Sequence[str] | None = None) -> dict[str, str]:
-    """Sha -> words that wait for their vector. Short ones come first: names and questions find the most with the least work."""
+def _pending(session: Session, limit: int | None = None, homes: Sequence[str] | None = None) -> dict[str, str]:
+    """Sha -> words that wait for their vector. Notes come before cards in none; then short ones: names and questions find the most with the least work."""
     one_each = select(func.min(Passage.id)).where(_without_vector()).group_by(col(Passage.sha))
-    if topics is not None:
-        one_each = one_each.where(col(Passage.topic).in_(topics))
-    query = select(Passage.sha, Passage.kind, Passage.heading, Passage.words).where(col(Passage.id).in_(one_each)).order_by(func.length(Passage.words))
+    if homes is not None:
+        one_each = one_each.where(col(Passage.topic).in_(homes))
+    query = select(Passage.sha, Passage.kind, Passage.heading, Passage.words).where(col(Passage.id).in_(one_each))
+    query = query.order_by(col(Passage.topic).contains("#"), func.length(Passage.words))
     return {sha: embedded_words(kind, heading, words) for sha, kind, heading, words in session.exec(query.limit(limit))}
 
 
@@ -202,6 +292,19 @@ def fill_vectors(engine: Engine, embed: Embed, *, progress: Callable[[int, int],
     with store.writing(engine) as session:
         _drop_unused(session)
     return done
+
+
+def own_cards_stamp(session: Session) -> tuple[int, ...]:
+    """Changes whenever a learner's own cards do: they come by imports, change by revisions, and leave."""
+    owned = select(func.count()).select_from(Card).where(col(Card.owner).is_not(None), col(Card.orphaned_at).is_(None))
+    return tuple(session.exec(query).one() or 0 for query in (owned, select(func.max(ImportRun.id)), select(func.max(Revision.id))))
+
+
+def encode_card(session: Session, block: str, embed: Embed) -> None:
+    """Make the vectors of one card in this transaction, where others may wait."""
+    homes = session.exec(select(Passage.topic).distinct().where(Passage.card == block, col(Passage.topic).contains("#"))).all()
+    if homes:
+        _store_vectors(session, embed, _pending(session, homes=homes))
 
 
 def _store_vectors(session: Session, embed: Embed, pending: Mapping[str, str]) -> None:

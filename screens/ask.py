@@ -15,18 +15,28 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 import streamlit as st
+from sqlalchemy.exc import DBAPIError
 
 from backend import store
 from backend.ask import ANSWERED, RELATED, Answer, Citation, Said, answer_question, history, judge, keep
 from backend.generate import Claim, Trouble, endpoint, generated
 from backend.markup import linked, plain
+from backend.own_card import LONGEST_CARD_ANSWER, LONGEST_QUESTION, as_card, keep_card, without_links
 from backend.search import Hit
 from backend.topics import TopicLine, list_topics
 from screens.parts import desk, search_desk
+from screens.parts.pictures_as_links import without_remote_pictures
 
 EXAMPLES = ["why divide by the square root of d_k?", "LoRA vs prefix tuning", "为什么Transformer用LN不用BN", "my loss suddenly jumps up, what now"]
 LONGEST = 500  # characters of a question that is kept
 REVIEWED = 5  # cards of a review that starts here
+
+
+def cited_address(cited: Citation) -> str:
+    """Where a citation leads: the marked passage of its note, or the learner's own card."""
+    if not cited.section:
+        return f"/library?card={quote(cited.card)}"
+    return read_address(cited.topic, cited.section, start=cited.start, end=cited.end)
 
 
 def read_address(topic: str, section: str, *, start: int = 0, end: int = 0) -> str:
@@ -53,6 +63,7 @@ def main() -> None:
                 draw_answer(answer, titles)
                 generate_below(answer, titles)
                 thumbs(number)
+                offer_card(answer, number, titles)
                 draw_beside(answer, topics)
             else:
                 draw_refusal(answer)
@@ -114,8 +125,8 @@ def answered(question: str) -> tuple[Answer, int]:
     before = [topic for topic, _ in held[2].ranking[:1]] if held and held[0] != question and held[2].outcome == ANSWERED else []
     with store.reading(desk.engine()) as session:
         answer = answer_question(session, index, question, embed=search_desk.embed, before=before)
-    number = 0
-    if answer.ranking:
+    number = held[3] if held and held[0] == question else 0
+    if answer.ranking and not number:
         with store.writing(desk.engine()) as session:
             number = keep(session, answer, learner=desk.learner(), at=store.now())
     st.session_state["answer"] = (question, index.stamp, answer, number)
@@ -140,7 +151,7 @@ def draw_said(numbered: Sequence[tuple[int, Said]], titles: dict[str, str]) -> N
     for number, said in numbered:
         text = linked(said.text, titles.get)
         cited = said.citation
-        mark = f"[\\[{number}\\]]({read_address(cited.topic, cited.section, start=cited.start, end=cited.end)})"
+        mark = f"[\\[{number}\\]]({cited_address(cited)})"
         if said.asked:
             st.caption(linked(said.asked, titles.get))
         ends_in_block = re.search(r"(\$\$|```|\|)\s*\Z", text)
@@ -149,8 +160,9 @@ def draw_said(numbered: Sequence[tuple[int, Said]], titles: dict[str, str]) -> N
 
 def source_line(number: int, cited: Citation) -> str:
     place = cited.heading.rpartition(" > ")[2] if " > " in cited.heading else ""
-    where = f"{cited.title}" + (f" · {place}" if place else "") + (" · card" if cited.card else "")
-    return f"- :gray[\\[{number}\\]] [{escaped(where)}]({read_address(cited.topic, cited.section, start=cited.start, end=cited.end)})"
+    kind = "" if not cited.card else " · card" if cited.section else " · your own card"
+    where = f"{cited.title}" + (f" · {place}" if place else "") + kind
+    return f"- :gray[\\[{number}\\]] [{escaped(where)}]({cited_address(cited)})"
 
 
 def escaped(text: str) -> str:
@@ -185,6 +197,8 @@ def unique(hits: Sequence[Hit]) -> list[Hit]:
 
 def near_line(hit: Hit) -> str:
     place = hit.heading.rpartition(" > ")[2] if " > " in hit.heading else ""
+    if not hit.section:
+        return f"[{escaped(hit.title)} · your own card](/library?card={quote(hit.card)})"
     return f"[{escaped(hit.title)}{' · ' + escaped(place) if place else ''}]({read_address(hit.topic, hit.section)})"
 
 
@@ -238,6 +252,52 @@ def thumbs(number: int) -> None:
         st.feedback("thumbs", key=f"thumb-{number}", on_change=save)
         if st.session_state.get(f"thumb-{number}") is not None:
             st.text_input("Why?", key=f"reason-{number}", on_change=save, placeholder="What was right or wrong about it", label_visibility="collapsed", max_chars=500)
+
+
+def offer_card(answer: Answer, number: int, titles: dict[str, str]) -> None:
+    """The question and its answer as a card of the learner's own: filled in, to be made shorter, looked at and kept."""
+    if made := st.session_state.get(f"own-made-{number}"):
+        with st.container(key="own-made"):
+            st.markdown(f":green[:material/check:] Kept as a card of your own: [open it in the Library](/library?card={quote(made)}). It is new in your reviews.")
+        return
+    with st.expander("Make a card of this", icon=":material/add_card:", key="make-card"):
+        question = st.text_area("Question", answer.question, key=f"own-question-{number}", max_chars=LONGEST_QUESTION, height=80)
+        told = st.text_area(
+            "Answer", answer_of(answer, titles), key=f"own-answer-{number}", max_chars=LONGEST_CARD_ANSWER, height=160,
+            help="The shorter the answer, the better it can be recalled. Markdown and formulas as in the notes.",
+        )  # fmt: skip
+        card, problem = as_card(question, told)
+        with st.container(border=True, key="own-preview"):
+            if card is not None:
+                st.markdown(without_remote_pictures(f"**{question.strip()}**\n\n{told.strip()}"))
+            else:
+                st.markdown(f":orange[{escaped(problem)}]")
+        topic = answer.citations[0].topic
+        st.caption(f"It joins your own cards on {escaped(titles.get(topic, topic))}; the shipped note stays as it is.")
+        st.button("Keep this card", type="primary", key="keep-card", on_click=keep_own_card, args=(answer, number, topic), disabled=card is None)
+    if said := st.session_state.pop("own-problem", ""):
+        st.warning(said)
+
+
+def answer_of(answer: Answer, titles: dict[str, str]) -> str:
+    """What was shown, without its links: inside a card they would lead nowhere when it is taken along."""
+    return without_links("\n\n".join(linked(said.text, titles.get) for said in answer.said))
+
+
+def keep_own_card(answer: Answer, number: int, topic: str) -> None:
+    question, told = (str(st.session_state.get(f"own-{part}-{number}") or "") for part in ("question", "answer"))
+    try:
+        with store.writing(desk.engine()) as session:
+            kept = keep_card(session, learner=desk.learner(), question=question, answer=told, topic=topic, at=store.now(), embed=search_desk.embed)
+    except (DBAPIError, OSError, store.StoreError) as problem:
+        st.session_state["own-problem"] = f"The card could not be kept: {desk.plain_reason(problem)}"
+        return
+    st.session_state["own-problem"] = kept.problem
+    if kept.card:
+        st.session_state[f"own-made-{number}"] = kept.card
+        asked = st.session_state["answer"][0]
+        st.session_state["answer"] = (asked, search_desk.index().stamp, answer, number)  # what is read stays, though the card would answer now
+        st.toast("Kept as a card of your own.", icon=":material/check:")
 
 
 def draw_beside(answer: Answer, topics: dict[str, TopicLine]) -> None:

@@ -27,6 +27,7 @@ from backend.questions import Form, Question
 from backend.quiz import ASKABLE, COMPUTED, FEWEST, LEVELS, MOST, Drawn, Setup, Stock, draw, pose, read_stock
 from backend.quiz_address import LARGEST_SEED, SECONDS_A_QUESTION, quiz_parameters, read_address
 from screens.parts import desk
+from screens.parts.attached import draw_front_pictures
 from screens.parts.card_face import choices, laid_out, lefts, prompt
 from screens.parts.computed import computed_question, ready, warm
 from screens.parts.copy_link import copy_link
@@ -39,6 +40,7 @@ DAY_MS, WEEK = 86_400_000, 7
 FORM_NAMES = {
     "choice": "choose one of four", "number": "numbers", "term": "short terms", "gap": "gaps", "order": "bring into order", "match": "match",
     "prose": "in your own words", "computed": "computed by a lab", "error": "spot the error",
+    "glossary": "terms and what they mean",
 }  # fmt: skip
 MODE_NAMES = {
     "practice": "Practice: told after each question", "exam": "Exam: told at the end", "diagnostic": "Diagnostic: 20 questions that place you",
@@ -181,6 +183,7 @@ def draw_sheet(sheet: Sheet, *, tell: bool, titles: dict[str, str]) -> None:
         if picked := choices(question):
             with st.container(key=f"options-{sheet.number}"):
                 st.markdown("\n".join(f"{number}. {text}" for number, text in enumerate(picked, 1)))
+        draw_front_pictures(question)
         if tell:
             with st.container(key=f"back-{sheet.number}", border=False):
                 draw_back(sheet, question, key=str(sheet.number))

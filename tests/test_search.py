@@ -257,7 +257,7 @@ def test_a_chinese_name_of_a_topic_is_its_english_one():
     [("atention", "attention"), ("attenton", "attention"), ("finetuning", "fine tuning"), ("attention", None), ("kitchen", None), ("pokemon", None)],
 )
 def test_slips_of_the_fingers_are_forgiven_and_words_that_exist_are_left_alone(typed, taken):
-    assert spelling(typed, {"attention", "fine", "tuning"}).get(typed) == taken
+    assert spelling(typed, Lexicon(vocabulary=frozenset({"attention", "fine", "tuning"}))).get(typed) == taken
 
 
 @pytest.mark.parametrize(("one", "other", "count"), [("form", "from", 1), ("kitten", "sitting", 3), ("", "abc", 3), ("same", "same", 0), ("ca", "abc", 3)])

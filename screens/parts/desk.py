@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import threading
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
+from streamlit import runtime
 
 from backend import store
 from backend.backups import back_up_daily
@@ -29,6 +32,7 @@ from backend.sync import known_mistakes, sync
 from backend.tables import Setting
 
 HERE = Path(__file__).parent
+AFTER_FIRST_SCREEN = 5.0  # seconds
 
 
 def content_folder() -> Path:
@@ -44,14 +48,32 @@ def settle() -> None:
 @st.cache_resource(show_spinner="Opening your desk ...")
 def _open() -> tuple[Engine, int]:
     """The one engine of this process, on tables that are up to date and agree with content/, and the local learner's id."""
+    from screens.labs import Makers
+
     opened = store.open_engine()
     store.upgrade(opened)
     with store.writing(opened) as session:
-        sync(session, content_folder(), at=store.now(), makers=lab_makers())
+        sync(session, content_folder(), at=store.now(), makers=Makers())
         learner = store.local_learner(session)
         adopt_time_zone(session, learner)
     settle()
+    encode_soon(opened)
     return opened, learner
+
+
+def encode_soon(opened: Engine) -> None:
+    """Passages that wait for their vector get it in the background, once the first screen has been painted."""
+
+    def begin() -> None:
+        if runtime.exists():  # or nobody serves pages any more
+            from screens.parts.search_desk import tend
+
+            with contextlib.suppress(OperationalError, OSError):  # the Ask screen will try again, and say what is wrong
+                tend(opened)
+
+    timer = threading.Timer(AFTER_FIRST_SCREEN, begin)
+    timer.daemon = True
+    timer.start()
 
 
 def engine() -> Engine:
@@ -90,12 +112,6 @@ def lab_title(slug: str) -> str:
 
     entry = catalogue().get(slug)
     return entry.title if entry else f"{slug.replace('-', ' ').capitalize()} (not built yet)"
-
-
-def lab_makers() -> dict[str, list[str]]:
-    from screens.labs import catalogue
-
-    return {slug: list(entry.makers) for slug, entry in catalogue().items()}
 
 
 def mistakes() -> list[Mistake]:

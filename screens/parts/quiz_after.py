@@ -9,7 +9,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from backend import attempts, diagnostic, store
-from backend.attempts import JUDGED, LEARNER_JUDGES, Sheet, Sitting
+from backend.attempts import JUDGED, LEARNER_JUDGES, NO_CARD, Sheet, Sitting
 from backend.key_points import seems_missing
 from backend.quiz import read_stock
 from backend.quiz_address import quiz_address
@@ -118,7 +118,7 @@ def _section(anchor: str) -> str:
 
 
 def into_review(sitting: Sitting, result: Result) -> None:
-    missed = [sheet for sheet in result.missed if sheet.kind != "erratum"]
+    missed = [sheet for sheet in result.missed if sheet.kind not in NO_CARD]
     if not missed:
         return
     done = st.session_state.get(f"quiz-into-review-{sitting.id}")

@@ -8,14 +8,17 @@ import streamlit as st
 
 from backend.attempts import JUDGED, Sheet
 from backend.questions import Form, Question
+from screens.parts.attached import draw_back_pictures
 from screens.parts.card_face import choices
 from screens.parts.card_face import key as key_of
+from screens.parts.pictures_as_links import without_remote_pictures
 
 INSIDE = "drawn"  # what a maker drew its numbers from stands among its settings, and is no control of the lab
 
 
 def draw_back(sheet: Sheet, question: Question, *, key: str) -> None:
     st.markdown(explanation(question))
+    draw_back_pictures(question)
     if told := reasons(question):
         with st.container(key=f"reasons-{key}"):
             st.markdown(told)
@@ -27,7 +30,7 @@ def draw_back(sheet: Sheet, question: Question, *, key: str) -> None:
 
 
 def explanation(question: Question) -> str:
-    return "\n\n".join(part for part in (key_of(question), question.answer) if part)
+    return without_remote_pictures("\n\n".join(part for part in (key_of(question), question.answer) if part))
 
 
 def reasons(question: Question) -> str:
@@ -38,7 +41,7 @@ def reasons(question: Question) -> str:
     for number, option in enumerate(question.options, 1):
         name = f"*{option.mistake.replace('-', ' ')}*: " if option.mistake else ""
         lines.append(f"- {'✓' if option.right else '✗'} **{number}.** {name}{option.why or option.text}")
-    return "\n".join(lines)
+    return without_remote_pictures("\n".join(lines))
 
 
 def ways_on(sheet: Sheet, question: Question) -> list[str]:
@@ -60,7 +63,7 @@ def shown_answer(sheet: Sheet, question: Question) -> str:
     if not sheet.answered:
         return "not answered"
     if question.form is Form.CHOICE:
-        return f"{given + 1}. {question.options[given].text}" if isinstance(given, int) and given < len(question.options) else "no option"
+        return f"{given + 1}. {without_remote_pictures(question.options[given].text)}" if isinstance(given, int) and given < len(question.options) else "no option"
     if question.form is Form.ORDER:
         return " → ".join(question.steps[index] for index in given or []) or "nothing"
     if question.form is Form.MATCH:

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.questions import Form, Question
+from backend.questions import Form, Option, Question
 from models import checkpoints
 from models.nucleus import keep_min_p, keep_nucleus, keep_typical
 from models.repetition import penalise, seen_so_far
@@ -41,6 +41,7 @@ from models.top_k import keep_top
 from screens.labs import Check, Experiment, Mistake, Seed, Slider, Stops, Text, number_options, numeral
 from screens.labs.drawing import axis, bars, lines
 from screens.labs.pictures import Node, Strip, Swept, TokenStrip, Tree
+from screens.labs.small_pictures import bar_picture, between_two
 
 TOPIC = "top-p-sampling"
 REFERENCE = "transformers TopPLogitsWarper, MinPLogitsWarper, TypicalLogitsWarper, TopKLogitsWarper, RepetitionPenaltyLogitsProcessor"
@@ -736,5 +737,56 @@ def second_penalised(question: Question) -> float:
     return math.exp(moved[at]) / sum(map(math.exp, moved))
 
 
-questions = {"nucleus-share": ask_nucleus_share, "how-many-left": ask_how_many, "penalised-share": ask_penalised}
-second = {"nucleus-share": second_nucleus_share, "how-many-left": second_how_many, "penalised-share": second_penalised}
+def ask_picture(rng: random.Random) -> Question:
+    """Which of four pictures shows what top-p leaves?"""
+    while True:
+        shares, top_p = _shares_of(rng, 5), rng.choice([0.5, 0.6, 0.7, 0.75, 0.8, 0.9])
+        if min(abs(sum(shares[: at + 1]) - top_p) for at in range(5)) < 0.015:
+            continue  # on the very line, rounding would decide
+        z = torch.tensor(shares, dtype=torch.float64).log()
+        kept = keep_nucleus(z, top_p)
+        count = int((kept > -math.inf).sum())
+        if not 2 <= count <= 4:
+            continue
+        shown = {
+            "": probabilities(kept).tolist(),
+            "stopped-before-crossing": probabilities(keep_top(z, count - 1)).tolist(),
+            "not-renormalised": [share if at < count else 0.0 for at, share in enumerate(shares)],
+            "equal-shares": [1 / count if at < count else 0.0 for at in range(5)],
+        }
+        drawn = list(shown.values())
+        apart = all(sum(abs(a - b) for a, b in zip(one, other)) > 0.15 for at, one in enumerate(drawn) for other in drawn[:at])
+        if apart and not any(between_two(100 * share) for share in shown[""]):
+            break
+    whys = {
+        "": "The smallest set that reaches $p$, divided by what it holds.",
+        "stopped-before-crossing": "The token that crosses $p$ belongs to the nucleus; here it is cut.",
+        "not-renormalised": "The cut is right, but the bars no longer sum to 100: what is left must be divided by its sum.",
+        "equal-shares": "Top-p does not make the kept tokens equal: their proportions stay.",
+    }
+    options = [Option(bar_picture(p), right=not name, why=whys[name], mistake=name) for name, p in shown.items()]
+    return Question(
+        form=Form.CHOICE,
+        prompt=f"Five tokens have the probabilities {', '.join(map(numeral, shares))}. Which picture shows them, in percent, after top-p with $p={numeral(top_p)}$?",
+        answer="Keep from the likeliest on until the sum reaches $p$, the crossing token included, and divide by that sum.",
+        options=tuple(rng.sample(options, len(options))),
+        working=(
+            f"sums: {', '.join(numeral(sum(shares[: at + 1])) for at in range(count))}; the last reaches {numeral(top_p)}",
+            f"each of the {count} kept tokens is divided by {numeral(sum(shares[:count]))}",
+        ),
+        lab=SLUG,
+        settings={"top_p": top_p, "drawn": [shares, top_p]},
+        level=2,
+    )
+
+
+def second_picture(question: Question) -> str:
+    """The definition, by trying every size of set, in whole hundredths."""
+    shares, top_p = question.settings["drawn"]
+    parts = [round(100 * share) for share in shares]
+    size = next(size for size in range(1, 6) if sum(parts[:size]) >= round(100 * top_p))
+    return bar_picture([part / sum(parts[:size]) if at < size else 0.0 for at, part in enumerate(parts)])
+
+
+questions = {"nucleus-share": ask_nucleus_share, "how-many-left": ask_how_many, "penalised-share": ask_penalised, "which-picture": ask_picture}
+second = {"nucleus-share": second_nucleus_share, "how-many-left": second_how_many, "penalised-share": second_penalised, "which-picture": second_picture}
