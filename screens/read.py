@@ -104,8 +104,8 @@ def cards_beside(note: Note) -> tuple[list[Card], int]:
     """The learner's own cards of this topic that stand in no note: from a deck, or moved here. And how many are not shown."""
     learner, standing = desk.learner(), {card.id for card in note.cards}
     with store.reading(desk.engine()) as session:
-        own = (StoredCard.topic == note.slug) & (StoredCard.owner == learner) & col(StoredCard.orphaned_at).is_(None)
-        rows = session.exec(select(StoredCard.block, StoredCard.id).where(own).order_by(col(StoredCard.position), StoredCard.id)).all()
+        own = (StoredCard.topic == note.slug, StoredCard.owner == learner, col(StoredCard.orphaned_at).is_(None))
+        rows = session.exec(select(StoredCard.block, StoredCard.id).where(*own).order_by(col(StoredCard.position), StoredCard.id)).all()
         first = {block: card for block, card in reversed(rows) if block not in standing}
         shown = list(reversed(first.values()))[:BESIDE]
         deck = read_deck(session, learner=learner, cards=shown) if shown else {}

@@ -8,6 +8,7 @@
 //         verdicts: { n: { right, said } }, endsAt, confidence, notice, over, showing }
 
 const desks = new WeakMap();
+const before = new Map(); // token -> the desk that last had this sitting: one mounted anew in the same page goes on where that one was
 const ORDINALS = ["1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th", "9th"];
 const CONFIDENCE = { z: 1, x: 2, c: 3 };
 const RESEND = 1500;
@@ -61,10 +62,12 @@ function receive(desk, data) {
   const fresh = data.token !== desk.token;
   desk.data = data;
   if (fresh) {
-    Object.assign(desk, { token: data.token, passed: new Set(), later: [], shown: null, ended: false });
+    const { passed = new Set(), later = [], ended = false } = before.get(data.token) ?? {};
+    Object.assign(desk, { token: data.token, passed, later, shown: null, ended });
+    before.set(data.token, desk);
     desk.outbox = kept(desk);
     if (!isOpen(desk)) desk.outbox.forEach((entry) => desk.passed.add(entry.n));
-    if (desk.outbox.length) setTimeout(() => post(desk), 0);
+    if (desk.outbox.length || desk.ended) setTimeout(() => post(desk), 0);
   }
   const taken = new Set(data.taken), judged = new Set(data.judged);
   desk.outbox = desk.outbox.filter((entry) => !(entry.kind === "judge" ? judged : taken).has(entry.n));

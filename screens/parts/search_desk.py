@@ -17,7 +17,7 @@ from backend.search_index import count_pending, fill_vectors, index_cards, own_c
 from screens.parts import desk
 
 AT_ONCE = 1000  # own cards whose words are indexed while somebody waits
-FEW = 100  # passages that are encoded here; more are left to a process of their own, which does not slow the pages
+FEW = 100  # passages that are encoded here; more are left to a process of their own, unless ENCODE_IN_BACKGROUND=0 forbids it
 
 
 @st.cache_resource(show_spinner=False)
@@ -89,6 +89,8 @@ def _begin_encoding(engine: Engine, *, many: bool) -> None:
     if isinstance(last, subprocess.Popen) and last.poll() != 0:
         return  # still at it; or it failed, and what it could not do it cannot do again
     if many:
+        if os.environ.get("ENCODE_IN_BACKGROUND") == "0":
+            return
         command = [sys.executable, "-m", "backend", "sync"]
         step_back = (lambda: os.nice(15)) if hasattr(os, "nice") else None  # pages go first
         process = subprocess.Popen(command, cwd=store.HOUSE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=step_back)

@@ -59,7 +59,7 @@ def start_app(database: Path, port: int, **environment: str) -> subprocess.Popen
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
-    process = start_app(tmp_path_factory.mktemp("app") / "attend.db", port)
+    process = start_app(tmp_path_factory.mktemp("app") / "attend.db", port, ENCODE_IN_BACKGROUND="0")  # three minutes of one core
     yield f"http://127.0.0.1:{port}"
     process.terminate()
     process.wait(10)

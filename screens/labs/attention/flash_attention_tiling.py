@@ -10,7 +10,7 @@ stored to it is counted. The chip is a small one, thousands of numbers instead o
 can watch single tiles. Blocks are as large as fit, in the shape you choose.
 
 The output is the same to rounding, whatever the blocks. The traffic of keys and values follows $n^2d^2/M$ as long as the chip's $M$ numbers
-are far fewer than $nd$; beyond that it stops at reading every input once. The products are not fewer: each score is still computed.
+are far fewer than $nd$; watch what happens to it beyond. The products are not fewer: each score is still computed.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def figures(result: Result) -> dict[str, go.Figure | Playback]:
         "Tile by tile over the scores": _sweep(result),
         "What the last query carries along": _carried(result),
         "What crosses the border, forward and backward": _traffic(result),
-        "A larger chip, until the inputs are read once": _larger_chips(result),
+        "The traffic as the chip grows": _larger_chips(result),
     }
 
 

@@ -252,10 +252,10 @@ TRY = [
         ask="128 texts of 8,192 tokens, a card of 80 GB that also holds the 16 GB of weights. Whose cache fits?",
         options=("All but MHA's", "Only MQA's and MLA's", "Only MQA's"),
         right=1,
-        why="64 GB are left. MHA needs 550 GB and GQA 137; MLA (512 + 64) takes 39 and MQA 17. GQA with 8 heads has room for 59 such texts, which is why served models go further than GQA or cache fewer bits.",
+        why="64 GB are left. MHA needs 550 GB and GQA 137; MLA (512 + 64) takes 39 and MQA 17. GQA with 8 heads has room for 59 such texts, which is one reason to go further than GQA or to cache fewer bits.",
         look="The second picture: where each line crosses the upright mark, above or below the room on the card.",
         holds=lambda result: result.gigabytes("GQA") > 64 > result.gigabytes("MLA") > result.gigabytes("MQA"),
-        tempting={0: "GQA divides by four here; 137 GB are left.", 2: "MLA stays below 40 GB."},
+        tempting={0: "GQA divides by four here, which still makes 137 GB.", 2: "MLA stays below 40 GB."},
     ),
 ]
 

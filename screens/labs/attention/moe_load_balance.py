@@ -308,7 +308,7 @@ TRY = [
         ask="The bias now moves by 0.1 after each batch, ten times as far. The mean load over many batches stays even. And within a batch: how many choices would find no slot?",
         options=("As few as with a step of 0.01", "Many more"),
         right=1,
-        why="Probabilities of eight experts are near 1/8, and a step of 0.1 is of that size: it turns most choices over at once. Whoever was idle is flooded in the next batch, and the "
+        why="Eight experts' probabilities are 1/8 on average, and a step of 0.1 is of that size: it turns many choices over at once. Whoever was idle is flooded in the next batch, and the "
         "controller swings to and fro. DeepSeek-V3 moves its bias by 0.001.",
         look="The fourth picture: the line of the bias stays high. The first is striped, while the bars of the second, means over 25 batches, look even.",
         holds=lambda result: result.chosen.last("dropped") > 0.2 and result.chosen.working > 0.9 * result.plan.experts,
@@ -434,7 +434,7 @@ def ask_switch_loss(rng: random.Random) -> Question:
     return Question(
         form=Form.CHOICE,
         prompt=f"Of a batch, {E} experts get the shares $f=({', '.join(map(numeral, f))})$ of the tokens (top-1); the router's mean probabilities are $P=({', '.join(map(numeral, P))})$. "
-        "What is $N\\sum_i f_iP_i$, the Switch loss without its weight $\\alpha$?",
+        "What is $N\\sum_i f_iP_i$, the Switch loss without its weight $\\alpha$ ($N$ is the number of experts)?",
         answer="$N\\sum_i f_iP_i$ with $N$ the number of experts.",
         options=options,
         working=(f"${products}={numeral(right / E, 4)}$", f"times {E}: {numeral(right)}"),

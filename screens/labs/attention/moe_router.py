@@ -393,7 +393,7 @@ TRY = [
         },
     ),
     Experiment(
-        title="Half of the experts were trained for nothing?",
+        title="Was the second expert for nothing?",
         settings={"k": 1},
         ask="In training every token had two experts. Now it gets only its first choice, whose weight becomes 1. How much does the loss of about 1.9 nats per token rise?",
         options=("By less than 0.05", "By about 0.5", "It doubles"),

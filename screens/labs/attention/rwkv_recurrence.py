@@ -15,7 +15,7 @@ On paper the recurrence is finished there. In 32 bits $e^{k}$ overflows from $k=
 relative to it, as in the online softmax.
 
 The upper pictures show one channel with random keys and values. The last two come from a small RWKV of two layers and 64 channels, trained on the toy world for a few minutes: how long
-its channels could remember, and how far back a changed token really changes what it predicts. Beside it stands the two-layer mixture with attention; it has nearly four times the weights, so compare
+its channels could remember, and how far back a changed token really changes what it predicts. Beside it stands a decoder of two layers with attention and a mixture of experts; it has nearly four times the weights, so compare
 the shapes of the lines and not their heights. What a fixed state can hold is measured on models made for that in
 [token mixers on recall](/labs?lab=token-mixer-shootout).
 """
@@ -323,7 +323,10 @@ TRY = [
         why="Two vectors for each token pass five vectors with the third one. The state is small, not just constant: everything that the model will know of the text must be in it.",
         look="The fourth picture: the lines cross near its left edge.",
         holds=lambda result: cache_numbers(WIDTH, LAYERS, 2) < state_numbers(WIDTH, LAYERS) < cache_numbers(WIDTH, LAYERS, 3),
-        tempting={1: "So many would be needed to pass a matrix state; version 4 keeps vectors.", 2: "Its constant state is not a large one."},
+        tempting={
+            1: "Even a state of one 1,024 × 1,024 matrix per layer would be passed at the 513th; version 4 keeps vectors.",
+            2: "Its constant state is not a large one.",
+        },
     ),
     Experiment(
         title="Able to remember, and remembering",

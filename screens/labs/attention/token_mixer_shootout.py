@@ -13,7 +13,7 @@ again; which symbol comes next?
 | Fourier | the real part of a Fourier transform, no weights at all (it sees ahead, so it is not asked to copy) | everything |
 
 $C=32$ is the width and $D$ the size of queries and keys, the **state size** below. Every mixer sees the token before beside the present one, so that one layer can bind a key to the
-value after it; a model without that needs two layers, and attention with two layers finds the same circuit (the [induction heads](/labs?lab=induction-head-icl)).
+value after it; a model without that needs two layers, and attention with two layers can find the same circuit (the [induction heads](/labs?lab=induction-head-icl)).
 
 The lines you see and their share of right answers are computed now, on lines drawn afresh. The curves over the number of pairs were measured in the same way when the models were made.
 """

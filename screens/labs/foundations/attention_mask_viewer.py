@@ -367,8 +367,8 @@ def ask_visible(rng: random.Random) -> Question:
             Mistake("no-mask", T * T, "This is the whole square: nothing is hidden."),
             Mistake("causal-mask", causal, "This is the plain causal mask."),
             Mistake("hidden-counted", T * T - right, "These are the entries that are hidden."),
-            Mistake("whole-window-everywhere", T * size, "The first rows have fewer keys than the window is wide."),
-            Mistake("block-alone", size * size, "This counts the prefix among itself only. The continuation reads it, and its own past."),
+            Mistake("whole-window-everywhere", T * size, f"This gives every row {size} keys; the rows do not all have the same number."),
+            Mistake("block-alone", size * size, f"This counts a full square of {size} by {size} and leaves out the other rows."),
             Mistake("strict-triangle", half, "This is the triangle without its diagonal."),
         ]
         options = number_options(rng, right, "Row by row: what each query may read.", mistakes)

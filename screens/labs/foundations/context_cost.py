@@ -2,8 +2,8 @@
 
 Reading $n$ tokens costs two things. The **linear layers** use every weight once per token, $24d^2$ operations in a block with a
 feed-forward network of $4d$: in proportion to $n$. **Scores and mixing** compare every token with every token, $4nd$ per token and
-block: over the text in proportion to $n^2$. They are equal at $n=6d$, so the square is felt later the wider the model is. (Kernels
-that skip the hidden half of a causal mask move that to $12d$; here all pairs are counted.)
+block: over the text in proportion to $n^2$. Set the two equal, and you see why the square is felt later the wider the model is. (Kernels
+that skip the hidden half of a causal mask move that point to twice as many tokens; here all pairs are counted.)
 
 Writing is another matter. With a **cache** of keys and values the next token meets the $n$ tokens so far, which is linear in $n$;
 without it, everything before is read again for each new token. The cache itself is a straight line: so many bytes per token.
@@ -304,7 +304,7 @@ TRY = [
         title="Switch the cache off",
         settings={"cache": False},
         ask="8,192 tokens stand there. How much more work is the next token when nothing is cached?",
-        options=("Twice: keys and values are computed again", "About eight thousand times: everything is read again", "64 million times: the square of the length"),
+        options=("Twice: keys and values are computed again", "About eight thousand times: everything is read again", "67 million times: the square of the length"),
         right=1,
         why="Without a cache all 8,193 tokens go through all blocks to get one new one. Each of them meets others as the last one does, so it is the cost of one token times the length.",
         look="The third picture: the gap between the two lines is the length itself.",

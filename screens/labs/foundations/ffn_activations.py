@@ -8,11 +8,10 @@ Six such networks are trained here side by side on a small regression, all with 
 in place of two and therefore only two thirds of the inner width. What they are to learn is yours to choose: products of inputs, a target with
 kinks, or waves.
 
-No activation wins everywhere. A product $x_ax_b$ is what a gate computes by nature; a kink is what ReLU is made of. Which of them a
-language model is full of, nobody can read off here: that gates help there was found by trial, and a regression on eight numbers
-cannot tell why.
+Say for each target, before you look, which of the six should come out ahead, and why. What a language model would choose
+nobody can read off here: that gates help there was found by trial, and a regression on eight numbers cannot tell why.
 
-A ReLU unit is **dead** when it is negative for every example: its slope is zero everywhere, so no gradient will ever reach its weights again. You
+A ReLU unit is **dead** when it is negative for every example: its slope is zero everywhere, so no gradient reaches its weights. You
 can provoke it with the learning rate.
 """
 
@@ -287,7 +286,7 @@ TRY = [
         ask="At a learning rate of 0.01 no ReLU unit dies here. What share of them is dead after 400 steps at 0.3?",
         options=("None: Adam rescales each step", "Between a tenth and three quarters", "All of them"),
         right=1,
-        why="One large step can push a unit's bias so far down that it is negative for every example. From then on its slope is zero everywhere, its weights get no gradient, and it stays where it is. "
+        why="One large step can push a unit's bias so far down that it is negative for every example. From then on its slope is zero everywhere, its weights get no gradient, and once Adam's momentum has run out it stays where it is. "
         "SiLU keeps some slope far below zero, so its units can come back: none of them is dead. GELU's slope dies out as fast as a normal density, and at this rate even a few of its units are pushed beyond it.",
         look="The last picture: high bars for ReLU and ReGLU, hardly any for GELU, none for SiLU. The second picture says why: one slope is exactly zero on the left. At 0.1 only the two with ReLU have dead units, at 0.01 none.",
         holds=lambda result: (
@@ -303,7 +302,7 @@ TRY = [
         title="Waves",
         settings={"activation": "silu", "gate": True, "target": "waves"},
         ask="The target is now a sine of two inputs, with several ups and downs. Do the gated networks lead as they did on products?",
-        options=("Yes: they can express more", "No: the network with the most units in pieces, ReLU, leads", "All six explain it entirely"),
+        options=("Yes: they can express more", "No: ReLU leads, with more units that each bend sharply", "All six explain it entirely"),
         right=1,
         why="A wave needs many bends at different places. The plain networks have half as many units again as the gated ones, and ReLU can set a sharp bend wherever it is wanted; with 400 steps and some 500 examples nobody gets far. "
         "More steps and examples would change the figures; they need not change the order.",

@@ -8,8 +8,8 @@ A passage states a fact about something with three properties. The **needle** ha
 of them. Passages reword a property in one case of eight, so that needle and near miss cannot always be told apart by their words.
 
 Six readers were trained: with a learned vector per place, with rotary positions, and without any; each with needles **everywhere**,
-and with needles **mostly near the ends** (96% of them in the first or last fifth). Large language models read thus: best at the
-start and at the end of a long input, worst in the middle (Liu et al. 2023). Is that a law of attention, or something that was learned?
+and with needles **mostly near the ends** (96% of them in the first or last fifth). Several large language models were found to read thus: best at
+the start and at the end of a long input, worst in the middle (Liu et al. 2023). Is that a law of attention, or something that was learned?
 
 MiniLM can be asked, too: it embeds every passage by itself and takes the nearest to the question, so it cannot know of places at all.
 """
@@ -313,11 +313,11 @@ TRY = [
     Experiment(
         title="Needles everywhere in training",
         settings={"places": "uniform"},
-        ask="Large language models show a U over depth. This small reader was trained with needles at every depth alike. What does its curve look like over 32 passages?",
+        ask="Several large language models have shown a U over depth. This small reader was trained with needles at every depth alike. What does its curve look like over 32 passages?",
         options=("A U: attention favours both ends", "It falls from first to last", "Nearly flat"),
         right=2,
-        why="Nothing in the attention of one question over its passages prefers a place; a preference has to be learned, and here there was nothing to gain by one. "
-        "The U of large models comes with their texts and their depth; the mechanism alone does not make it.",
+        why="When one question looks over all passages in a single layer, a preference for a place has to be learned, and here there was nothing to gain by one. "
+        "For the U of large models causal masks over many layers and the habits of training texts are named as causes; none is settled.",
         look="The first picture: the strong line is level. The second: attention is shared evenly over the places.",
         holds=lambda result: abs(result.ends - result.middle) < 0.06 and float(result.curve.max() - result.curve.min()) < 0.2,
         tempting={0: "So it is in Liu et al.; theirs are large models that have read the web."},
@@ -383,7 +383,7 @@ TRY = [
             all(values[:2].mean() - values[-2:].mean() > 0.02 for values in result.by_distractors.values())
             and abs(result.ends - result.middle) < 0.06
         ),
-        tempting={0: "In the reader that was trained on the ends they do the most harm there; here they do not."},
+        tempting={0: "In the reader that was trained on the ends they do the most harm in the middle; here they do not."},
     ),
 ]
 
@@ -459,7 +459,7 @@ def ask_dilution(rng: random.Random) -> Question:
         right = float(attention_weights(s)[0])
         top = math.exp(lead)
         mistakes = [
-            Mistake("forgot-itself", top / (others - near + near * math.exp(lead - 1)), "The key's own term belongs into the sum as well."),
+            Mistake("forgot-itself", top / (others - near + near * math.exp(lead - 1)), "The key's own term belongs in the sum as well."),
             Mistake("forgot-the-others", top / (top + near * math.exp(lead - 1) + 1), "There are many keys at 0, and each adds 1 to the sum."),
             Mistake(
                 "scores-not-exponentials",
@@ -473,7 +473,7 @@ def ask_dilution(rng: random.Random) -> Question:
         options = number_options(rng, right, "Its exponential over the sum of all.", mistakes)
         if options:
             break
-    misses = f", {near} near miss{'es' * (near > 1)} {lead - 1}" if near else ""
+    misses = f", {near} near miss{'es have' if near > 1 else ' has'} {lead - 1}" if near else ""
     return Question(
         form=Form.CHOICE,
         prompt=f"A needle's key has the score {lead}{misses}, and the other {others - near} keys have 0. What attention weight does the needle get?",

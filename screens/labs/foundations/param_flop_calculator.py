@@ -283,7 +283,7 @@ TRY = [
     Experiment(
         title="GPT-2 small, exactly",
         settings={},
-        ask="GPT-2 small has 12 blocks of width 768 and a vocabulary of 50,257 words, tied. What share of its weights is the token embedding?",
+        ask="GPT-2 small has 12 blocks of width 768 and a vocabulary of 50,257 tokens, tied. What share of its weights is the token embedding?",
         options=("About 6%: it is one matrix of many", "About 31%: one matrix, but with 50,257 rows", "About 62%: embedding and output head together"),
         right=1,
         why="$50257\\cdot768=38.6$ million of 124,439,808. The head is the same matrix, so it is not counted again. Twelve blocks of $12d^2$ are 85 million.",
@@ -294,7 +294,7 @@ TRY = [
     Experiment(
         title="A very small model with a large vocabulary",
         settings={"layers": 4, "width": 128, "heads": 4, "kv_heads": 4, "context": 128},
-        ask="Keep the vocabulary of 50,257 words, but take 4 blocks of width 128. Where are the weights now?",
+        ask="Keep the vocabulary of 50,257 tokens, but take 4 blocks of width 128. Where are the weights now?",
         options=("Mostly in the feed-forward networks, as in every Transformer", "About half in the blocks, half in the embedding", "Nearly nine tenths in the embedding"),
         right=2,
         why="A block is $12d^2$, the embedding $Vd$: their ratio is $12Ld/V$, here $12\\cdot4\\cdot128/50257=0.12$. This is why tying pays for small "
@@ -323,7 +323,7 @@ TRY = [
         right=2,
         why="The cache holds $2\\cdot L\\cdot h_{kv}\\cdot D$ numbers per token, so a quarter is left. Attention's weights go from $4d^2$ to $2.5d^2$ "
         "only, since queries and output keep their size; and every query head still meets every key.",
-        look="The last picture: the cache of 8,192 tokens is 1 GiB. Move the key-value heads to 32 and it is 4 GiB, while the weights hardly change.",
+        look="The last picture: the cache of 8,192 tokens is 1 GiB. Move the key-value heads to 32 and it is 4 GiB, while the weights grow by a tenth only.",
         holds=lambda result: _saved_by_sharing(result) == {"cache": 4.0, "attention": 1.6, "scores": 1.0},
         tempting={0: "They fall by three eighths: Q and the output projection stay as they are.", 1: "Keys are shared, but each query head has its own scores."},
     ),
@@ -440,7 +440,7 @@ def ask_attention(rng: random.Random) -> Question:
         options = number_options(rng, right, "Q and output $d\\times hD$ each, K and V $d\\times h_{kv}D$ each.", mistakes)
         if options:
             break
-    with_biases = "with a bias on every projection" if biases else "without biases"
+    with_biases = "with a bias on every projection, counted too" if biases else "without biases"
     last = (f"biases: {heads * D} + 2·{kv_heads * D} + {d} = {attention_biases(shape):,}",) if biases else ()
     return Question(
         form=Form.CHOICE,
@@ -528,7 +528,7 @@ def ask_forgotten(rng: random.Random) -> Question:
     assert options  # six different texts
     return Question(
         form=Form.CHOICE,
-        prompt=f"A decoder in GPT-2's manner has {layers} blocks of width $d={d}$ ($d_{{ff}}=4d$, biases, LayerNorm), {V:,} words, {T_max:,} learned positions and a tied output "
+        prompt=f"A decoder in GPT-2's manner has {layers} blocks of width $d={d}$ ($d_{{ff}}=4d$, biases, LayerNorm), a vocabulary of {V:,}, {T_max:,} learned positions and a tied output "
         f"head. Somebody counts {abs(gap):,} weights {side} than it has. What went wrong?",
         answer="Compare the difference with the terms: $Vd$ for a head counted apart, $T_{max}d$ for positions, $2d$ for a norm, $9d$ for the biases of a block.",
         options=options,

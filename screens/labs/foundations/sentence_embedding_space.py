@@ -4,8 +4,8 @@ An encoder gives one vector per token; a search needs one per sentence. How the 
 mean, or the maximum of each number), and **which layer** is read, decides what the result is good for.
 
 The encoder is MiniLM, six layers, tuned so that the *mean over the tokens of the last layer* puts sentences of like meaning close
-together. Nothing was asked of the other places. Read a middle layer, or the first token, and you see what an untuned encoder looks
-like: **anisotropic**, every vector in one narrow cone, so that any two sentences have a high cosine.
+together. Nothing was asked of the other places. How do sentences lie there? A space is called **anisotropic** when its vectors crowd
+into a narrow cone; then even unrelated sentences have a high cosine.
 
 One sentence per line; an empty line begins a new group. A group is only your opinion of what belongs together: the encoder never
 sees it. Compare two numbers: the mean cosine of pairs *within* groups and of pairs *across* them. Only their difference says
@@ -308,7 +308,7 @@ TRY = [
         ask="Take the vector of [CLS] after layer 3. What is the mean cosine of two sentences on *different* topics, say cooking and space travel?",
         options=("Near 0: they have nothing in common", "About 0.5", "Above 0.99"),
         right=2,
-        why="Nothing ever asked this vector to tell sentences apart: the tuning averaged the last layer's tokens. It carries almost the same vector "
+        why="The tuning never asked this vector to tell sentences apart: it averaged the last layer's tokens. It is almost the same vector "
         "for every text. A threshold such as “similar above 0.8” would call everything similar.",
         look="The first picture is one colour; in the third the two bars of layers 1 to 5 cannot be told apart.",
         holds=lambda result: result.across > 0.99,
@@ -336,12 +336,12 @@ TRY = [
         options=("Still about 0.6", "Below 0", "Exactly 0"),
         right=1,
         why="Much of the likeness was one vector that all sentences share. Without it the groups point apart. Twelve vectors that sum to zero must "
-        "have negative cosines somewhere, so below nought is no surprise. The order of neighbours was there all along; it was the absolute height that misled.",
+        "have negative cosines somewhere, so below nought is no surprise. Before and after, all twelve have their nearest neighbour on their own topic; it was the absolute height that misled.",
         look="Third picture: layers 1 to 5 now show a positive bar and a negative one. Switch “Vectors” back and forth.",
         holds=lambda result: -0.3 < result.across < 0 and result.within > 0.1,
         tempting={
             0: "Then the likeness would be in the differences, too.",
-            2: "All pairs together, weighted by length, sum to nought; those across groups lie below.",
+            2: "All pairs together, each vector with itself among them, sum to nought (weighted by lengths); those across groups lie below.",
         },
     ),
     Experiment(
@@ -351,7 +351,7 @@ TRY = [
         options=("All twelve: scaling changes no angle", "About eight", "Four: one long vector is everybody's neighbour"),
         right=2,
         why="The dot product is cosine times both lengths. The sentence with the longest vector wins for nearly all others, so only its own topic is "
-        "served. Long vectors here mean long or unusual texts, not similar ones. Scaling to length one removes that.",
+        "served. A length belongs to one text alone and says nothing of how alike two are. Scaling to length one removes that.",
         look="The first picture: one column is brighter than all others in almost every row.",
         holds=lambda result: result.neighbours == 4,
         tempting={0: "No angle changes, but the ranking by dot product does not go by angles alone."},
@@ -367,10 +367,10 @@ TRY = [
         ),
         right=1,
         why="0.79 against 0.78. An embedding of this kind measures what a text is about; whether it affirms or denies is a small part of it. "
-        "A search by meaning finds the review that says the opposite as readily. The sentence before “not” and the one after differ in one word of five.",
+        "A search by meaning finds the review that says the opposite as readily. The two sentences differ in one word of five.",
         look="The first picture, first row.",
         holds=lambda result: result.table[0, 2] > result.table[0, 1] > result.table[0, 3] and abs(result.table[0, 2] - 0.79) < 0.01,
-        tempting={0: "Close behind. A model that judges the pair together, a cross-encoder, would see the difference."},
+        tempting={0: "Close behind. A model that reads the pair together, a cross-encoder, is better placed to see the difference."},
     ),
 ]
 

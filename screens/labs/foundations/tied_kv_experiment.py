@@ -4,7 +4,7 @@ Attention has three matrices per head: queries ask, keys are found, values are c
 Transformer is trained three times: with three matrices, with keys used as values (K = V), and with queries used as keys (Q = K).
 
 The task is **recall**. A line of letters is made of pairs, and the pairs come again in another order: `ab cd ef … cd ab …`. From the second
-round on, whoever can look up what followed this letter the last time knows the second letter of each pair; which pair comes next, nobody can know.
+round on, whoever can look up what followed this letter the last time knows the second letter of each pair; which pair comes next is drawn at random.
 Half of the training lines are of this kind, the other half repeat a stretch in its order, which teaches the wiring sooner. The exam has lines
 that were never seen.
 
@@ -237,7 +237,7 @@ def _line(result: Result) -> TokenStrip:
                 [result.here.right[at] if can else 0.0 for at, can in zip(part, known, strict=True)],
                 [f"{result.here.right[at]:.2f}" if can else "" for at, can in zip(part, known, strict=True)],
                 [
-                    f"It had {result.here.right[at]:.3f} before it came." if can else "Nobody can know this one."
+                    f"It had {result.here.right[at]:.3f} before it came." if can else "Not asked: chance decided it."
                     for at, can in zip(part, known, strict=True)
                 ],
                 [at // 2 for at in range(length)] if not number else [_pair_of(result, at) for at in part],
@@ -326,7 +326,7 @@ TRY = [
         look="The first picture: two lines rise together. The order of the two, and the step at which they rise, change with the seed.",
         holds=lambda result: result.recall("kv") > 0.9 and result.recall("none") > 0.9,
         tempting={
-            0: "What breaks Q = K is the symmetry of the score, and this score has none.",
+            0: "What breaks Q = K is the symmetry of the score, and this score is not bound to it.",
             2: "The limit on a head's freedom does not show on this task.",
         },
     ),
@@ -444,7 +444,7 @@ def ask_self_weight(rng: random.Random) -> Question:
     spelled = [numeral(float(score)) for score in scores]
     return Question(
         form=Form.CHOICE,
-        prompt=f"A head uses one matrix for queries and keys. Three tokens have the query-key vectors {listed}; there is no mask. What weight does token {at + 1} give itself?",
+        prompt=f"A head of scaled dot-product attention uses one matrix for queries and keys. Three tokens have the query-key vectors {listed}; there is no mask. What weight does token {at + 1} give itself?",
         answer="Scores are dot products of the tied vectors over $\\sqrt{d_k}$; a token's own score is its squared length over $\\sqrt{d_k}$.",
         options=options,
         working=(f"scores of token {at + 1}: {', '.join(spelled)} (divided by $\\sqrt{{{d}}}$)", f"softmax: {numeral(right)} on itself"),

@@ -12,9 +12,8 @@ sinusoidal position. So this is about what the architecture does before anything
 The decoder reads the same sentence, one place to the right (it starts with ⟨s⟩), behind a causal mask, and looks across at what the
 encoder made of it. The inner width is $d_{ff}=4d_{model}$.
 
-Attention averages, and averages of averages grow alike. Without the residual connection that is over within two layers or so. With
-it the same thing happens slowly: even the published frame loses most differences in a deep untrained stack. It delays the collapse, and training
-has to do the rest.
+Attention averages, and averages of averages grow alike. What keeps the tokens of a deep untrained stack apart, and for how many layers: the
+residual connection, the norm, the place of the norm? Change one of them at a time and watch the mean cosine.
 """
 
 from __future__ import annotations
@@ -330,7 +329,7 @@ TRY = [
         options=("As different as they came in", "Half way: about 0.5", "Nearly all alike: above 0.95"),
         right=2,
         why="The residual connection slows the averaging down, it does not stop it: every post-norm divides the sum again, so the share of a token's own first vector shrinks layer by layer. "
-        "In pre-norm that share is never rescaled, and the tokens stay further apart. That an untrained stack behaves so says how it starts, not how it ends.",
+        "In pre-norm nothing divides the stream: the share shrinks only as the sum grows, more slowly, and the tokens stay further apart. That an untrained stack behaves so says how it starts, not how it ends.",
         look="The second picture: the strong line bends up to the limit, the line of pre-norm stays below it.",
         holds=lambda result: result.end > 0.95 and result.alike["pre-norm"][-1] < result.end - 0.05,
         tempting={
@@ -350,7 +349,7 @@ TRY = [
         holds=lambda result: (
             result.lengths["pre-norm"][-1] > 2 * result.lengths["pre-norm"][0] and abs(result.lengths["post-norm"][-1] - result.width**0.5) < 0.01
         ),
-        tempting={0: "That is post-norm, whose last act is always the norm.", 2: "Nothing takes anything off: it is all addition."},
+        tempting={0: "That is post-norm, whose last act is always the norm.", 2: "Nothing scales the stream down: there are only additions."},
     ),
     Experiment(
         title="More heads",
@@ -358,7 +357,7 @@ TRY = [
         ask="The same width of 64, but eight heads in place of four. What happens to the tensor that leaves the attention sub-layer?",
         options=("It is twice as wide: eight heads speak", "It keeps its shape", "It is half as wide: each head has half the numbers"),
         right=1,
-        why="The width is shared out: eight heads of 8 numbers, laid side by side, are 64 again. What doubles is the number of weight matrices, and what halves is the room in which each head compares.",
+        why="The width is shared out: eight heads of 8 numbers, laid side by side, are 64 again. What doubles is the number of attention maps, and what halves is the room in which each head compares.",
         look="Step through the first picture: (8, 9, 8), weights (8, 9, 9), and then (9, 64) as before.",
         holds=lambda result: result.steps[0].said.shape == (1, 9, 64) and result.steps[0].heads.weights.shape == (1, 8, 9, 9),
         tempting={

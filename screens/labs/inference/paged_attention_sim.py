@@ -322,8 +322,8 @@ TRY = [
         ask="Continuous batching, but each request reserves memory for the longest answer (128 tokens; the mean is 32). What share of the memory taken holds no token?",
         options=("About a tenth", "More than half", "None: the memory is full"),
         right=1,
-        why="Every request takes 192 tokens' worth and most use less than half of it. The scheduler cannot know which. So five fit at once, the rest wait, and the queue grows.",
-        look="The first picture: the hatched blocks are reserved and empty. The second: the middle bar.",
+        why="Every request takes up to 192 tokens' worth and most use less than half of it. The scheduler cannot know which. So five fit at once, the rest wait, and the queue grows.",
+        look="The first picture: the blocks in the colour of “reserved, still empty”. The second: the middle bar.",
         holds=lambda result: result.here.waste > 0.5,
         tempting={0: "That would be so if answers were nearly as long as the longest.", 2: "Full of reservations."},
     ),
@@ -375,8 +375,8 @@ TRY = [
         ask="Twice as many requests, half the memory. Does paging keep the queue short?",
         options=("Yes: nothing is wasted", "No: it grows as long as requests arrive, with every scheduler", "It grows only with reservations"),
         right=1,
-        why="More arrives than the memory can work on. Paging writes more tokens per step than the others, and also puts requests off; but by Little's law the number in the system is arrival "
-        "rate times the time each stays, and that time grows without end.",
+        why="More arrives than the memory can work on. Paging writes more tokens per step than the others, and also puts requests off; but the queue grows by the difference of "
+        "the two rates at every step, and the time that each request stays grows with it.",
         look="The third picture: all three lines rise until step 160.",
         holds=lambda result: (
             all(run.served.in_system[ARRIVING - 1] > 1.5 * run.served.in_system[ARRIVING // 2] for run in result.runs.values())

@@ -1,15 +1,14 @@
 """Distance biases compared
 
 The plainest way to tell attention about distance is to add a number to every score. **ALiBi** fixes it: head $h$ of $H$ subtracts
-$m_h(i-j)$, with $m_h=2^{-8h/H}$. **T5** learns it: one number per head and bucket of distances, small distances each with a
+$m_h(i-j)$, with $m_h=2^{-8h/H}$ (for $H$ a power of two). **T5** learns it: one number per head and bucket of distances, small distances each with a
 bucket of their own, larger ones sharing wider and wider buckets, and everything beyond a largest distance in the last.
 
 Both run here inside the same small decoder (2 layers of 4 heads, letters of a toy world), trained on 32 letters at a time and
 then read with longer texts. Choose a method and look at its lines, at the attention that results, and at the loss beyond 32.
 
-What to look for: ALiBi's lines never end, so every further key counts for less, and most attention stays within the trained length. T5's last
-bucket saturates: to the bias, 40 letters back and 200 are the same, and the many keys in it together get more and more weight. That works for a while beyond the trained
-length and then costs something. A bucket that training never filled is worse: nobody has ever corrected its number.
+What to look for: what does each method say of a distance that training never met? How much attention then goes further back than the trained length,
+and what does that cost? And what number stands in a bucket that training never filled?
 
 The trained T5 bias has 16 buckets here, 8 of them exact, and a largest distance of 16 or, for the experiment, 128; T5 itself has 32 and 128, and texts of
 512. Sharing one table among the layers is T5's way too.
@@ -287,15 +286,15 @@ TRY = [
         ask="Trained on 32 letters, read with 256. Sinusoids are lost at once (the last line of the last picture). What does ALiBi's loss do?",
         options=("It climbs as steeply", "It stays nearly flat", "It falls to half: eight times the context"),
         right=1,
-        why="The penalty is defined at any distance and makes every further key fainter, so most of the attention at letter 250 falls where it fell in training. Only the gentlest head looks far back. That longer context does no "
+        why="The penalty is defined at any distance and makes every further key fainter, so most of the attention at letter 250 falls where it fell in training. The gentler a head's slope, the further back it can look. That longer context does no "
         "harm is not to say that it is used: a window over the last letters would look the same.",
-        look="Last picture: ALiBi's line against the one for sinusoids. Fourth picture: well over half of its attention lies within the trained length, and far less of T5's.",
+        look="Last picture: ALiBi's line against the one for sinusoids. Fourth picture: more than half of its attention lies within the trained length, and far less of T5's.",
         holds=lambda result: (
             result.beyond("alibi_32") - result.within("alibi_32") < 0.4
             and result.beyond("sinusoidal_32") - result.within("sinusoidal_32") > 1.5
             and result.far_share("alibi") < 0.45 < 0.55 < result.far_share("t5")
         ),
-        tempting={0: "It would if far keys brought something the model had never met.", 2: "Near letters decide nearly everything in this text."},
+        tempting={0: "It would if far keys counted as much as near ones.", 2: "Near letters decide nearly everything in this text."},
     ),
     Experiment(
         title="To T5, far is far",
@@ -330,7 +329,7 @@ TRY = [
         ask="ALiBi's gentlest slope is $2^{-8}$ with 4 heads. With 16 heads?",
         options=("$2^{-8}$ again", "$2^{-32}$", "$2^{-16}$"),
         right=0,
-        why="$m_h=2^{-8h/H}$: the last head has $h=H$, whatever $H$ is. More heads fill the range from 1 to $2^{-8}$ more densely and do not look further.",
+        why="$m_h=2^{-8h/H}$: the last head has $h=H$, whatever power of two $H$ is. More heads fill the range from 1 to $2^{-8}$ more densely and do not look further.",
         look="First picture: the flattest line takes less than 1 off at distance 255, as with 4 heads.",
         holds=lambda result: math.isclose(slopes(16).min().item(), 2**-8) and math.isclose(slopes(4).min().item(), 2**-8),
         tempting={1: "The exponent is a share of 8, not 2 more per head.", 2: "That would be $-h$; the exponent is $-8h/H$."},

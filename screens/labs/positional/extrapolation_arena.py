@@ -9,9 +9,8 @@ time, and the model shall name what followed it the first time; that cannot be d
 Rotary positions can be stretched after training, without any tuning: position interpolation (PI), NTK-aware scaling and YaRN slow the rotations for a stretch $s$, here the test length over the trained one.
 The window is the humblest way: a query sees as many keys as in training, and no more. All is measured once, when the models are made; where the last symbol looks is computed as you ask.
 
-What Press et al. found shows on this small model too: sinusoids are lost right after the trained length, RoPE lasts a little and then breaks, T5's bias holds in part, ALiBi stays flat, a learned table
-has no row to give. What does not show: ALiBi hardly learns to recall here at all, not even within the trained length, as no head of four can look sharply at one place; and PI without any tuning ruins even short texts, since in letters
-the neighbour is everything. Nor does the decoder without positions shine, as larger ones do on algorithmic tasks: in so short a training it has hardly begun to read the order off the causal mask.
+Press et al. (2021) compared such schemes by the loss on long texts. What do you expect of so small a model, and does it hold for recall as well? One thing known of larger models does not carry over: the decoder
+without positions does not shine here as larger ones do on algorithmic tasks, for in so short a training it has hardly begun to read the order off the causal mask.
 """
 
 from __future__ import annotations
@@ -263,7 +262,7 @@ TRY = [
         tempting={1: "It breaks too, further out.", 2: "All that is far shares a bucket that training has filled.", 3: "Its line simply goes on."},
     ),
     Experiment(
-        title="Flat loss, and blind",
+        title="A flat loss on long texts",
         settings={"scheme": "rotary", "scaling": "window", "times": 8, "back": 60},
         ask="Give the rotary model a window of 32 keys and let it read 256. Its loss on text stays flat. Does it recall a symbol from 150 places back?",
         options=("Yes: flat loss means that it uses the text", "No: nearly never", "About half of the time"),
@@ -276,7 +275,7 @@ TRY = [
         ),
         tempting={
             0: "It means only that long texts do it no harm.",
-            2: "Where the needle lies within the window, always; at this distance, hardly ever.",
+            2: "Where the needle lies within the window it does far better; at this distance it hardly ever does.",
         },
     ),
     Experiment(

@@ -15,7 +15,7 @@ which of them comes first. It sees the mean of its outputs only, so what it know
 | T5, ALiBi | a number for the offset is added to the score: learned, or minus the distance times a slope |
 | Shaw | a vector for the offset is added to keys and values |
 
-The causal mask is a switch of its own. It shows each word a different number of others, and that alone tells order.
+The causal mask is a switch of its own: under it each word sees itself and what stands before it, and nothing is added to any vector.
 """
 
 from __future__ import annotations
@@ -343,7 +343,7 @@ TRY = [
         ask="Rotary positions add no vector to any word; they turn queries and keys. Without a mask, does the order reach the mean of the outputs?",
         options=("No: values are not turned, so the mean stays", "Yes: the weights change, and with them the sums"),
         right=1,
-        why="The values carry no position, but what each word gathers is weighted by scores that depend on $i-j$, with its sign. Other weights make other sums, so the reader learns the task to the end.",
+        why="The values carry no position, but what each word gathers is weighted by scores that depend on $i-j$, with its sign. Other weights make other sums, and the reader learns the task.",
         look="First picture: the bar of rotary. Fourth: its line reaches the top.",
         holds=lambda result: result.here > 0.001 and result.accuracy > 0.95,
         tempting={0: "The values stay; their mixture does not."},

@@ -9,7 +9,7 @@ $p_{t+1}=Ap_t$ with a learned orthogonal $A$, a sinusoid whose speeds are learne
 
 All of them are perfect within the trained length. Beyond it the table has nothing, and the others carry on: whether what they make is still of use is another
 question. A step that contracts lets positions run together; one that expands carries them to places the network has never seen; one that turns keeps
-them bounded and apart. What it costs is the same for all: position $t$ can only be made after $t-1$.
+them bounded and apart. What a step costs is order: made in this way, position $t$ has to wait for $t-1$.
 
 Do not conclude too much from one small network and one seed; look at the vectors themselves.
 """
@@ -252,13 +252,13 @@ WORDS = {"gru": "The GRU", "ode": "The ODE", "turn": "The rotation"}
 
 TRY = [
     Experiment(
-        title="A step that contracts",
+        title="The GRU runs on",
         settings={"generator": "gru", "length": 64},
         ask="The GRU was trained on 16 positions and is perfect there. Let it run to 64. What becomes of its vectors?",
         options=("They grow without bound", "They run together: later steps become tiny", "They go on circling at a constant pace"),
         right=1,
         why="A GRU mixes what it remembers with a value between -1 and 1: it cannot explode, and here it settles. Soon all late positions have nearly the same vector, and nobody can tell by it which "
-        "place stands before which. Training only ever asked that the first 16 be different.",
+        "place stands before which. Training only ever asked that the first 16 could be told apart.",
         look="Second picture: the length of the step falls away, that of the vector stays. Third: right answers sink to guessing.",
         holds=lambda result: result.last_step < 0.1 * result.first_step and result.beyond < 0.5,
         tempting={0: "Gates and a tanh keep every entry within bounds.", 2: "That is what the rotation does."},
@@ -289,14 +289,14 @@ TRY = [
         options=(
             "Nothing much: it is the same curve, better solved",
             "They become wrong: the vectors are others now",
-            "They get better beyond perfect",
+            "More of them become right: the vectors are more exact",
         ),
         right=0,
         why="The velocity it learned is smooth enough that one step per position was already near the true curve. Eight times the evaluations of $h$ buy nothing here. (Nothing guarantees this: a network may learn "
         "to rely on the errors of its solver.)",
         look="Third picture: the ODE's line is at 1 up to the trained length. The sentence counts the steps: eight times as many.",
         holds=lambda result: result.right["ode"][1:16].mean().item() > 0.95,
-        tempting={1: "They move a little, and the network forgives it.", 2: "It was at all right already."},
+        tempting={1: "They move a little, and the network forgives it.", 2: "All of them were right already."},
     ),
     Experiment(
         title="The end of the table",

@@ -297,7 +297,7 @@ TRY = [
         ask="With $k=2$, how many different vectors does a text of 24 letters look up in its keys, in both directions?",
         options=("5", "24", "47"),
         right=0,
-        why="There are 47 offsets from -23 to 23, and the clip leaves $-2,-1,0,1,2$. Two bands of three distinct diagonals, and everything else is one of two constants. (A causal "
+        why="There are 47 offsets from -23 to 23, and the clip leaves $-2,-1,0,1,2$. Three diagonals have a vector of their own, and everything else looks up one of two. (A causal "
         "decoder uses three of the five.)",
         look="First picture: away from the diagonal the colour is constant.",
         holds=lambda result: len(result.offsets.unique()) == 5,
@@ -309,7 +309,7 @@ TRY = [
         ask="Trained on 32 letters, with vectors for offsets to 64. Is it better beyond 32 than the model with $k=8$?",
         options=("Yes: it can tell more distances apart", "No difference: it never clips either way", "No, it is a little worse"),
         right=2,
-        why="The vectors of offsets -33 to -64 were never looked up in training: they are still where they started. With $k=8$ everything from 8 on shares a vector that every "
+        why="The vectors of offsets -32 to -64 were never looked up in training: they are still where they started. With $k=8$ everything from 8 on shares a vector that every "
         "training text has used. The difference is about a tenth of a nat here, as untouched vectors are near zero and say little rather than something wrong. Clipping below the trained length is what lets unseen distances reuse something learned.",
         look="Last picture: the lines for 8 and 64 part beyond the trained length.",
         holds=lambda result: result.curve("shaw_32_k64", 192, 256) > result.curve("shaw_32_k8", 192, 256) + 0.05,
@@ -319,7 +319,7 @@ TRY = [
         title="Take the keys' table away",
         settings={"keys": False},
         ask="The model was trained with both tables. Run it without the keys' table. What happens to the loss within the trained length?",
-        options=("Hardly anything: values carry positions too", "It rises by much", "It falls: the score is all content now"),
+        options=("Hardly anything: values carry positions too", "It rises a lot", "It falls: the score is all content now"),
         right=1,
         why="The keys' table decides *where* a head looks: previous letter, the one before. Without it the scores know content and the causal mask only, and the values' table can "
         "merely add what was looked at from where. This is a model that counted on both; one trained with values alone does better than this.",
@@ -338,7 +338,7 @@ TRY = [
         right=0,
         why="With relative keys a head can look at the letter before and read it. With relative values alone it must look by content, and learns from the mixture how far away things were. "
         "Later work often keeps the keys' part only. (Text is near letters. Asked to recall symbols from further back, which so short a training taught none of them well, the model with values alone does better here.)",
-        look="Last picture, before the trained length: “keys only” lies with “both”, “values only” between it and “no positions”.",
+        look="Last picture, before the trained length: “k = 8, keys only” lies with “k = 8”, “values only” between them and “no positions”.",
         holds=lambda result: (
             result.curve("shaw_32_k8_keys", 16, 32) < result.curve("shaw_32_k8_values", 16, 32) < result.curve("none_32", 16, 32)
             and result.recalled["shaw_32_k8_keys"] < result.recalled["shaw_32_k8_values"] < 0.6
@@ -501,8 +501,8 @@ def ask_memory(rng: random.Random) -> Question:
         naive = rng.random() < 0.5
         right = n * n * d if naive else n * (2 * k + 1)
         mistakes = [
-            Mistake("gathered-for-naive", n * (2 * k + 1), "So many products of queries with vectors there are, before they are gathered."),
-            Mistake("naive-for-gathered", n * n * d, "So many numbers has the tensor that nobody builds."),
+            Mistake("gathered-for-naive", n * (2 * k + 1), "This is how many products of queries with vectors there are, before they are gathered."),
+            Mistake("naive-for-gathered", n * n * d, "This is the size of the tensor that nobody builds."),
             Mistake("scores", n * n, "This counts the scores: one per pair."),
             Mistake("table", (2 * k + 1) * d, "This is the table of vectors itself."),
             Mistake("one-side", n * k, "Offsets run from $-k$ to $k$."),

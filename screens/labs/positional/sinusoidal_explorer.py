@@ -1,7 +1,7 @@
 """Sinusoids, rotations and dot products
 
 The sinusoidal encoding gives every position a vector of clock hands. Pair $i$ holds the sine and the cosine of $pos\\,\\omega_i$, and the speeds
-$\\omega_i=\\text{base}^{-2i/d}$ fall from one radian per token to nearly one over the base.
+$\\omega_i=\\text{base}^{-2i/d}$ fall from one radian per token towards one over the base.
 
 Two identities make it more than a label. For each offset $k$ there is **one** matrix $M_k$, a rotation in each pair, that leads from any position to the
 one $k$ further on: $PE_{pos+k}=M_k\\,PE_{pos}$. And the dot product of two positions depends on their **distance** alone:
@@ -279,11 +279,11 @@ TRY = [
         ask="With $d=4$ there are two clocks, one fast and one slow. Is the dot product at a distance of 32 or more always well below that of neighbours?",
         options=("Yes: it falls with distance", "No: at some far distance it is nearly as large as at 0", "It is negative from there on"),
         right=1,
-        why="The fast clock returns after $2\\pi\\approx6.28$ tokens, so at 44 it has made almost exactly seven turns, and the slow one has hardly moved. Only many speeds "
+        why="The fast clock returns after $2\\pi\\approx6.28$ tokens, so at 44 it has made almost exactly seven turns, and the slow one has turned by 25 degrees only. Only many speeds "
         "together fall: where one returns, the others have not.",
         look="Fourth picture: peaks that come back to the dotted line every six tokens. Set d to 64 and they are gone.",
         holds=lambda result: result.largest_beyond[0] == 44 and result.largest_beyond[1] > 0.9 * result.pairs,
-        tempting={0: "“Tends to fall” is said of many clocks.", 2: "The slow clock adds nearly 1 at all these distances."},
+        tempting={0: "“Tends to fall” is said of many clocks.", 2: "The slow clock still adds 0.8 or more at all these distances."},
     ),
     Experiment(
         title="After the projections",
@@ -291,7 +291,7 @@ TRY = [
         ask="Attention does not see $PE_p\\cdot PE_q$ but $(W_QPE_p)\\cdot(W_KPE_q)$. With two random matrices, what remains of “only the distance counts”?",
         options=("All of it: linear maps keep the pattern", "Most of it, with a little noise", "Hardly anything"),
         right=2,
-        why="The product is $PE_p^\\top W_Q^\\top W_K\\,PE_q$, and only a matrix in between that turns each pair (such as $M_k$) keeps it a function of $p-q$. Training may find such a matrix; "
+        why="The product is $PE_p^\\top W_Q^\\top W_K\\,PE_q$, and only a matrix in between that turns and stretches each pair by itself (such as $M_k$) keeps it a function of $p-q$. Training may find such a matrix; "
         "nothing makes it. This is what rotary embeddings change: they turn after the projections.",
         look="Third picture: the stripes along the diagonals have become patches.",
         holds=lambda result: unevenness(result.gram) > 0.5,
@@ -423,7 +423,7 @@ def ask_dot(rng: random.Random) -> Question:
             Mistake("sum-of-positions", math.cos(p + q) + math.cos((p + q) * slow), "The angle is the difference of the positions, not their sum."),
             Mistake("all-four-entries", 2 * right, "Four entries make two pairs, and each pair gives one cosine."),
             Mistake("mean", right / 2, "This is the mean over the pairs; a dot product is a sum."),
-            Mistake("fast-only", math.cos(gap), "This leaves out the slow clock, which adds nearly 1."),
+            Mistake("fast-only", math.cos(gap), "This leaves out the slow clock."),
             Mistake("wrong-speed", math.cos(gap) + math.cos(gap / base), "For $d=4$ the second speed is $\\text{base}^{-2/4}$."),
         ]
         options = number_options(rng, right, "One cosine of the distance for each of the two clocks.", mistakes)

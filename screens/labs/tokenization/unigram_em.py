@@ -396,7 +396,7 @@ TRY = [
         options=("About a quarter of it", "Next to nothing", "It rises clearly: fewer pieces are easier to fit"),
         right=1,
         why="The seed is full of pieces that hardly any probable cut uses: `hat` is frequent, but only inside “that”, which is a piece itself. EM has taken their "
-        "probability away already, so dropping them changes nothing. The price comes later.",
+        "probability away already, so dropping them changes next to nothing. The price comes later.",
         look="Third picture: the first two squares lie as high as the points before them. Fourth: the losses in nats.",
         holds=lambda result: abs(result.trained.per_character(1)[0] - result.before) < 0.02 and len(result.here.dropped) == 50,
         tempting={
@@ -593,8 +593,8 @@ def ask_expected_count(rng: random.Random) -> Question:
             break
     return Question(
         form=Form.CHOICE,
-        prompt=f"The pieces that fit “{word}” are {_with_chances(p)}, so it has the cuts {_dotted(one)} and {_dotted(other)}. With which expected count does one "
-        f"occurrence of the word add to `{one[0]}` in an EM step?",
+        prompt=f"The pieces that fit “{word}” are {_with_chances(p)}, so it has the cuts {_dotted(one)} and {_dotted(other)}. What expected count does one "
+        f"occurrence of the word add for `{one[0]}` in an EM step?",
         answer="Each cut counts with its share of the total probability, $P(\\mathbf x)/Z$.",
         options=options,
         working=(f"{_dotted(one)}: {numeral(a)}", f"{_dotted(other)}: {numeral(b)}", f"{numeral(a)} / {numeral(a + b)} = {numeral(right)}"),

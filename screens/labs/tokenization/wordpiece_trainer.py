@@ -456,7 +456,7 @@ TRY = [
     Experiment(
         title="Frequent or exclusive?",
         settings={"merges": 0},
-        ask="The corpus: low ×5, lower ×2, newest ×6, widest ×3. BPE first joins ##e + ##s, which stands 9 times. Which pair has the highest textbook score?",
+        ask="The corpus: low ×5, lower ×2, newest ×6, widest ×3. BPE first joins ##e + ##s, which stands 9 times. Which of these pairs has the highest textbook score?",
         options=("##e + ##s as well", "w + ##i, which stands 3 times", "l + ##o, which stands 7 times"),
         right=1,
         why="w begins a word 3 times and ##i stands 3 times, always together: $3/(3\\cdot3)=0.333$. ##e stands 17 times, mostly without ##s: "
@@ -486,7 +486,7 @@ TRY = [
     Experiment(
         title="The published criterion",
         settings={"corpus": "english", "rule": "gain", "merges": 100},
-        ask="The likelihood gain weighs the same logarithm by how often the pair stands. Of the first 100 pieces that it makes of English prose, how many does BPE make too?",
+        ask="The likelihood gain takes the logarithm of $N$ times that score, once for every time the pair stands. Of the first 100 pieces that it makes of English prose, how many does BPE make too?",
         options=("Hardly any: it is WordPiece", "More than half", "All of them"),
         right=1,
         why="A gain is a sum over occurrences, so a frequent pair that is only somewhat exclusive beats a rare one that is completely so. The textbook score shares "
