@@ -5,6 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
+# processes that share the tests; a browser test keeps two busy by itself, its server and its Chromium
+WORKERS ?= 2
 # live torch runs on one thread: on a busy machine more threads are many times slower
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
@@ -44,10 +46,10 @@ types: .venv/test.stamp
 	$(BIN)/mypy
 
 unit: .venv/test.stamp $(ANKI)/test.stamp
-	$(BIN)/python -m pytest --ignore tests/browser
+	$(BIN)/python -m pytest --ignore tests/browser -n $(WORKERS) --dist worksteal
 
 browser: .venv/test.stamp
-	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" && export CHROMIUM && $(BIN)/python -m pytest tests/browser
+	CHROMIUM="$$($(BIN)/python -m tests.browser.chromium)" && export CHROMIUM && $(BIN)/python -m pytest tests/browser -n $(WORKERS) --dist loadfile
 
 test: lint types unit browser
 

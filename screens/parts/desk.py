@@ -25,7 +25,7 @@ from backend import store
 from backend.backups import back_up_daily
 from backend.markup import Mistake
 from backend.notes import Track, read_tracks
-from backend.review import today_of
+from backend.review import follow_content, today_of
 from backend.settings import SettingError, change_setting, read_settings
 from backend.stats import seconds_per_card
 from backend.sync import known_mistakes, sync
@@ -56,6 +56,7 @@ def _open() -> tuple[Engine, int]:
         sync(session, content_folder(), at=store.now(), makers=Makers())
         learner = store.local_learner(session)
         adopt_time_zone(session, learner)
+        follow_content(session, learner=learner, at=store.now())  # a link may lead a newcomer past Today, straight to a note with cards
     settle()
     encode_soon(opened)
     return opened, learner
