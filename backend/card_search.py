@@ -262,6 +262,13 @@ def _write_tags(connection: Connection, asked: str, values: tuple[str, ...]) -> 
         connection.exec_driver_sql("INSERT OR IGNORE INTO card_tag (tag, card) VALUES (?, ?)", came)
 
 
+def forget_tag(session: Session, tag: str, cards: Sequence[str]) -> None:
+    """Take some cards out of the index of a tag that they have lost: `index_words` of some cards only adds."""
+    connection = session.connection()
+    if cards and connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("DELETE FROM card_tag WHERE tag = LOWER(?) AND card = ?", [(tag, card) for card in cards])
+
+
 @dataclass(frozen=True, slots=True)
 class WordIndex:
     session: Session

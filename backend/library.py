@@ -15,9 +15,10 @@ never overwritten: it is a conflict, shown side by side, and the incoming wordin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -25,9 +26,9 @@ from backend import review, store
 from backend.exchange.records import OWN, Cancelled, Progress, Records, Unreadable, quiet, uncollected
 from backend.library_changes import Undone, delete_many, mark_many, move_many, tag_many, undo_last
 from backend.library_export import collect, find_media
-from backend.library_import import LIBRARY, Import, Report
+from backend.library_import import LIBRARY, MEANWHILE, WITHOUT_MADE, Import, Report
 from backend.library_plan import Change, Plan, plan_import
-from backend.library_undo import WITHOUT_MADE, Undoing, find_run
+from backend.library_undo import TAKING_BACK, Undoing, find_run
 from backend.search_index import index_cards, index_topics
 from backend.tables import Card, ImportRun, Indexed, Topic
 
@@ -49,6 +50,7 @@ def apply_import(
     """
     review.follow_content(session, learner=learner, at=at)
     work = Import(session, learner=learner, records=records, at=at, chosen=chosen, theirs=theirs)
+    work.refuse_others(session)
     for done, what, write in work.pieces():
         progress(done, work.size, what)
         write(session)
@@ -64,34 +66,45 @@ def import_records(
 ) -> Report:  # fmt: skip
     """`apply_import` in short transactions, so that nobody waits for long. When `progress` raises Cancelled, or anything fails,
     what was written is taken back before the error goes on. A large import leaves the search to `index_pending`."""
+    take_back_unfinished(engine, learner=learner, at=clock())
     with store.writing(engine) as session:
         review.follow_content(session, learner=learner, at=at)
     with store.reading(engine) as session:
         work = Import(session, learner=learner, records=records, at=at, chosen=chosen, theirs=theirs)
     if work.is_small:
         progress(0, work.size, "writing")
-        with store.writing(engine) as session:
+        with _meanwhile(), store.writing(engine) as session:
+            work.refuse_others(session)
             for _, _, write in work.pieces():
                 write(session)
             work.close_run(session)
             index_topics(session)
         return work.report
     with store.writing(engine) as session:
+        work.refuse_others(session)
         run = work.open_run(session, beat=clock())
     try:
         for done, what, write in work.pieces():
             progress(done, work.size, what)
-            with store.writing(engine) as session:
+            with _meanwhile(), store.writing(engine) as session:
                 _sign_of_life(session, run, clock())
                 write(session)
         with store.writing(engine) as session:
+            _sign_of_life(session, run, clock())
             work.close_run(session)
-    except BaseException as problem:
+    except BaseException:
         take_back(engine, learner=learner, run=run, at=at)
-        if isinstance(problem, IntegrityError):
-            raise Unreadable("expected a library that stays as it is during an import, came other changes to the same cards: try again") from problem
         raise
     return work.report
+
+
+@contextmanager
+def _meanwhile() -> Iterator[None]:
+    """What was planned does not fit what is there now: somebody else has written in between."""
+    try:
+        yield
+    except IntegrityError as problem:
+        raise Unreadable(MEANWHILE) from problem
 
 
 def index_pending(engine: Engine, *, progress: Progress = quiet) -> None:
@@ -113,10 +126,11 @@ def _index_some_topics(session: Session, slugs: list[str]) -> None:
 
 
 def _sign_of_life(session: Session, run: int, now: int) -> None:
-    """Says that the import still runs; one that was taken back meanwhile is over."""
-    stands = (col(ImportRun.id) == run) & col(ImportRun.undone_at).is_(None)
-    if session.execute(update(ImportRun).where(stands).values(report={"unfinished": now})).rowcount == 0:  # type: ignore[attr-defined]
+    """Says that the import still runs; one that was taken back meanwhile, or is just being so, is over."""
+    row = session.get(ImportRun, run, options=[WITHOUT_MADE])
+    if row is None or row.undone_at is not None or TAKING_BACK in row.report:
         raise Cancelled("This import was taken back from elsewhere.")
+    row.report = {"unfinished": now}
 
 
 def list_imports(session: Session, *, learner: int) -> list[ImportRun]:

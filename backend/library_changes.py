@@ -14,18 +14,20 @@ from typing import Any, Literal
 from sqlmodel import Session, col, select
 
 from backend import review
-from backend.cards import find_cards
+from backend.card_search import forget_tag, index_words
+from backend.cards import find_cards, read_cards, write_card
 from backend.exchange.markdown import plain_slug
-from backend.exchange.records import OWN, CardRecord, Records, TopicRecord
-from backend.library_export import collect
-from backend.library_import import Import, topic_row, write_sections
-from backend.library_undo import WITHOUT_MADE, Undoing, find_run
+from backend.exchange.records import OWN, TopicRecord
+from backend.library_import import WITHOUT_MADE, topic_row, write_sections
+from backend.library_plan import own_name
+from backend.library_undo import Undoing, find_run
 from backend.markup import parse
 from backend.notes import read_note
-from backend.search_index import index_topics
+from backend.search_index import index_cards, index_topics
 from backend.settings import read_settings
 from backend.statements import Statement
-from backend.tables import Card, ImportRun, LearnerCard, Revision, Topic
+from backend.sync import _sha
+from backend.tables import Card, ImportRun, LearnerCard, Overlay, Revision, Topic
 
 BATCH = 500
 
@@ -62,28 +64,44 @@ def tag_many(session: Session, *, learner: int, cards: Sequence[str], tag: str, 
     tag = "-".join(tag.replace(";", " ").replace(",", " ").split())
     if not tag:
         return "Say which tag."
-    records = collect(session, learner=learner, cards=cards, name=f"{'without' if remove else 'with'} the tag {tag}")
-    own = set(session.exec(select(Card.block).where(Card.owner == learner)))
-    changed = [_tagged(record, tag, remove) for record in records.cards if record.id in own and (tag in record.card.tags) == remove]
+    review.follow_content(session, learner=learner, at=at)
+    rows, shipped = _own_rows(session, learner, cards)
+    changed = [row for row in rows if (tag in row.tags) == remove]
+    blocks = list(dict.fromkeys(row.block for row in changed))
     if changed:
-        wanted = Records(records.name, cards=changed)
-        work = Import(session, learner=learner, records=wanted, at=at, chosen=None, theirs={record.id for record in changed}, action="tag")
-        for _, _, write in work.pieces():
-            write(session)
-        work.close_run(session)
-        index_topics(session)
-    shipped = len(records.cards) - sum(record.id in own for record in records.cards)
+        made = _before(changed)
+        for row in changed:
+            _tag(session, row, tag, remove, at)
+        for overlay in filter(None, (session.get(Overlay, (learner, block)) for block in blocks)):
+            made["overlays_before"].append([overlay.card, overlay.model_dump()])
+            overlay.source = _tagged(overlay.source, tag, remove)
+        _note(session, learner, at, f"{'without' if remove else 'with'} the tag {tag}", "tag", made, len(blocks))
+        index_words(session, [row.id for row in changed])  # where the cards stand and when they come is as before
+        forget_tag(session, tag, [row.id for row in changed if tag.lower() not in map(str.lower, row.tags)])
+        index_cards(session, blocks)
+        review.note_followed(session, learner=learner)
     left = f" {counted(shipped, 'shipped card')} {'keeps its' if shipped == 1 else 'keep their'} tags." if shipped else ""
-    return f"{counted(len(changed), 'card')} {'lost' if remove else 'got'} the tag {tag}.{left}"
+    return f"{counted(len(blocks), 'card')} {'lost' if remove else 'got'} the tag {tag}.{left}"
 
 
 def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _tagged(record: CardRecord, tag: str, remove: bool) -> CardRecord:
-    tags = tuple(each for each in record.card.tags if each != tag) if remove else (*record.card.tags, tag)
-    return replace(record, card=replace(record.card, tags=tags), source="")
+def _tag(session: Session, row: Card, tag: str, remove: bool, at: int) -> None:
+    source = _tagged(row.source, tag, remove)
+    session.add(Revision(card=row.id, learner=row.owner, at=at, before=row.source, after=source))
+    row.tags = [each for each in row.tags if each != tag] if remove else [*row.tags, tag]
+    row.source, row.sha = source, _sha(source)
+
+
+def _tagged(source: str, tag: str, remove: bool) -> str:
+    """The card's Markdown with the tag, or without; one that holds no single card stays as it is."""
+    written, _ = read_cards(source)
+    if len(written) != 1:
+        return source
+    tags = tuple(each for each in written[0].tags if each != tag)
+    return write_card(replace(written[0], tags=tags if remove else (*tags, tag)))
 
 
 # --- moving and deleting --------------------------------------------------------------------------------------------------
@@ -104,8 +122,9 @@ def move_many(session: Session, *, learner: int, cards: Sequence[str], topic: st
     made = _before(moving)
     if session.get(Topic, slug) is None:
         session.add(Topic(**topic_row(TopicRecord(slug, topic.strip(), f"# {topic.strip()}\n"), None, owner=learner)))
-        made["topics"].append(slug)
         session.flush()
+        made["topics"].append(slug)
+        made["written"].append([slug, session.get(Topic, slug).sha])  # type: ignore[union-attr]
     _take_out_of_notes(session, learner, moving, made)
     for place, row in enumerate(moving, review.PLACES // 2):
         row.topic, row.section, row.position = slug, "", place
@@ -144,9 +163,8 @@ def _before(rows: Sequence[Card]) -> dict[str, list[Any]]:
 
 
 def _own_slug(session: Session, learner: int, title: str) -> str:
-    slug = OWN + plain_slug(title).removeprefix(OWN)
-    there = session.get(Topic, slug)
-    return slug if there is None or there.owner == learner else f"{slug}-{learner}"
+    owners = dict(session.exec(select(Topic.slug, Topic.owner).where(col(Topic.owner).is_not(None))).all())
+    return own_name(OWN + plain_slug(title).removeprefix(OWN), owners, learner)
 
 
 def _take_out_of_notes(session: Session, learner: int, rows: Sequence[Card], made: dict[str, list[Any]]) -> None:
@@ -156,14 +174,14 @@ def _take_out_of_notes(session: Session, learner: int, rows: Sequence[Card], mad
         leaving[row.topic].add(row.block)
     for slug, blocks in leaving.items():
         topic = session.get(Topic, slug)
-        text = without_cards(topic.text, blocks) if topic is not None and topic.owner == learner else ""
-        if topic is None or not text or text == topic.text:
+        if topic is None or topic.owner != learner or (text := without_cards(topic.text, blocks)) == topic.text:
             continue
         made["topics_before"].append(topic.model_dump())
         note, _ = read_note(text, slug=slug, track=topic.track, path=slug)
         for name, value in topic_row(TopicRecord(slug, topic.title, text), note, owner=learner).items():
             setattr(topic, name, value) if name not in ("track", "position", "owner") else None
         session.flush()
+        made["written"].append([slug, topic.sha])
         write_sections(session, slug, note)
 
 
@@ -180,9 +198,13 @@ def without_cards(text: str, blocks: set[str]) -> str:
     return "\n".join(lines)
 
 
-def _close(session: Session, learner: int, at: int, name: str, action: str, made: dict[str, list[Any]], count: int) -> None:
+def _note(session: Session, learner: int, at: int, name: str, action: str, made: dict[str, list[Any]], count: int) -> None:
     session.add(ImportRun(learner=learner, at=at, name=name, report={"action": action, "new": 0, "changed": count}, made=dict(made)))
     session.flush()
+
+
+def _close(session: Session, learner: int, at: int, name: str, action: str, made: dict[str, list[Any]], count: int) -> None:
+    _note(session, learner, at, name, action, made, count)
     settle(session, learner=learner, at=at)
 
 
@@ -220,7 +242,8 @@ def undo_last(session: Session, *, learner: int, at: int) -> Undone | None:
     words = []
     if change is not None and (event is None or change.at >= event):
         found = find_run(session, learner=learner, run=change.id or 0)
-        assert isinstance(found, ImportRun)
+        if isinstance(found, str):
+            return Undone(f"{_WORDS[change.report['action']].capitalize()} of {counted(change.report['changed'], 'card')} cannot be taken back now. {found}")
         for write in Undoing(session, learner=learner, run=found, at=at).pieces():
             write(session)
         words.append(f"{_WORDS[change.report['action']]} of {counted(change.report['changed'], 'card')}")

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import insert
-from sqlmodel import Session, select
+from sqlalchemy.orm import defer
+from sqlmodel import Session, col, func, select
 
 from backend import review
 from backend.card_search import index_words
 from backend.cards import read_cards
 from backend.deck import reword
-from backend.exchange.records import OWN, CardRecord, MediaRecord, Records, TopicRecord
+from backend.exchange.records import OWN, CardRecord, MediaRecord, Records, TopicRecord, Unreadable
 from backend.library_memories import Rows, Standing, Told, add_rows, bring_rows, read_standing, rows_for
 from backend.library_plan import Plan, plan_import, stored_blocks
 from backend.markup import Mistake
@@ -38,6 +39,18 @@ CARDS, NOTES, MEDIA = 500, 40, 20_000_000  # of one piece: cards, notes, bytes
 SMALL = 2000  # cards, and a tenth as many notes: that much is one transaction
 
 Piece = Callable[[Session], None]
+WITHOUT_MADE = defer(ImportRun.made)  # type: ignore[arg-type]  # of a large import it is megabytes, and a list has no use for it
+MEANWHILE = "expected a library that stays as it is during an import, came other changes to the same cards: try again"
+
+
+def names_in(made: Mapping[str, Sequence[Any]]) -> set[tuple[str, str]]:
+    """What a run made or changed: each thing's kind and name."""
+    told = defaultdict(list, made)
+    topics = [*told["topics"], *(before["slug"] for before in told["topics_before"])]
+    cards = [*told["cards"], *told["memories"], *(before["id"] for before in told["cards_before"])]
+    blocks = [block for block, _ in told["overlays_before"]]
+    kinds = {"topic": topics, "card": cards, "wording": blocks, "attachment": told["media"], "origin": told["origins"]}
+    return {(kind, name) for kind, names in kinds.items() for name in names}
 
 
 @dataclass
@@ -69,13 +82,14 @@ class Import:
     """One import: what will be written is decided here, `pieces` writes it. `made` is what takes it back."""
 
     def __init__(
-        self, session: Session, *, learner: int, records: Records, at: int, chosen: Collection[str] | None, theirs: Collection[str], action: str = ""
+        self, session: Session, *, learner: int, records: Records, at: int, chosen: Collection[str] | None, theirs: Collection[str]
     ) -> None:
-        self.learner, self.at, self.theirs, self.action = learner, at, set(theirs), action
+        self.learner, self.at, self.theirs = learner, at, set(theirs)
         self.report = Report(notices=list(records.notices))
         self.made: dict[str, list[Any]] = defaultdict(list)
         self.settings: Settings = read_settings(session, learner=learner)
         self.plan: Plan = plan_import(session, learner=learner, records=records)
+        self.newest_run = _newest_run(session, learner)
         self.name = records.name
         self.content = _content(session)
         taken = {c.id for c in self.plan.records.cards if not c.offered or chosen is None or c.id in chosen}
@@ -97,6 +111,7 @@ class Import:
                 self.topics.append(TopicRecord(slug, title, f"---\ntitle: {json.dumps(title, ensure_ascii=False)}\n---\n"))
         self.known_topics = there
         self.made["topics"] = [topic.slug for topic in self.topics if topic.slug not in there]
+        self.made["written"] = [[topic.slug, _sha(topic.text)] for topic in self.topics]  # a text that is another one later is not taken back
         self.topics_changed = any(topic.slug in there for topic in self.topics)
         self.gone: dict[str, list[str]] = {}  # topic -> cards that leave it
         for topic in self.topics:
@@ -186,6 +201,18 @@ class Import:
         """Of the whole work, in cards; a note counts for ten."""
         return 10 * len(self.topics) + len(self.new) + len(self.rewritten) + len(self.fresh)
 
+    def refuse_others(self, session: Session) -> None:
+        """Before anything is written: two imports of the same things at once would take back each other's."""
+        mine = names_in(self.made)
+        told = {("topic", topic.slug) for topic in self.plan.records.topics}  # also what is there already: the other may yet be taken back
+        told |= {("card", name) for record in self.plan.records.cards for name in _showing_ids(record)}
+        runs = select(ImportRun).where(ImportRun.learner == self.learner, col(ImportRun.undone_at).is_(None)).options(WITHOUT_MADE)
+        for run in session.exec(runs).all():
+            if "unfinished" in run.report and names_in(run.made) & (mine | told):
+                raise Unreadable(f"expected one import of the same cards or notes at a time, came a second while {run.name} is under way: try again when it is done")
+            if (run.id or 0) > self.newest_run and names_in(run.made) & mine:
+                raise Unreadable(MEANWHILE)
+
     # writing: what is between two pieces needs no database, and is done while others may write
 
     def pieces(self) -> Iterator[tuple[int, str, Piece]]:
@@ -233,7 +260,8 @@ class Import:
         for topic in topics:
             if topic.slug in self.known_topics:
                 row = session.get(Topic, topic.slug)
-                assert row is not None
+                if row is None or row.owner != self.learner:
+                    raise Unreadable(MEANWHILE)
                 for name, value in topic_row(topic, notes[topic.slug], owner=self.learner).items():
                     setattr(row, name, value) if name not in ("track", "position", "owner") else None
                 session.add(row)
@@ -280,7 +308,7 @@ class Import:
     def close_run(self, session: Session) -> None:
         """The last thing: the report. An import that was not opened before is written down as a whole."""
         told = {key: value for key, value in self.report.__dict__.items() if key not in ("run", "notices")}
-        told |= {"notices": self.report.notices[:200]} | ({"action": self.action} if self.action else {})
+        told |= {"notices": self.report.notices[:200]}
         run = session.get(ImportRun, self.report.run) if self.report.run else None
         if run is None:
             run = ImportRun(learner=self.learner, at=self.at, name=self.name, made=dict(self.made))
@@ -288,6 +316,10 @@ class Import:
         session.add(run)
         session.flush()
         self.report.run = run.id
+
+
+def _newest_run(session: Session, learner: int) -> int:
+    return session.exec(select(func.max(ImportRun.id)).where(ImportRun.learner == learner)).one() or 0
 
 
 def _content(session: Session) -> list[tuple]:
@@ -397,6 +429,8 @@ def write_sections(session: Session, slug: str, note: Note | None) -> None:
 def rewrite(session: Session, record: CardRecord, place: int, *, learner: int, at: int, report: Report) -> None:
     """A card that is here, in the words that came: a shipped one gets them as the learner's own wording."""
     rows = list(session.exec(select(Card).where(Card.block == record.id).order_by(Card.id)))
+    if not rows or rows[0].owner not in (None, learner):
+        raise Unreadable(MEANWHILE)
     if rows[0].owner is None:
         problems = reword(session, learner=learner, card=rows[0].id, source=record.markdown, at=at)
         report.notices += [f"{record.id}: {problem}" for problem in problems]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Literal, NamedTuple
 
 from sqlmodel import Session, col, select
@@ -79,8 +80,8 @@ def plan_import(session: Session, *, learner: int, records: Records) -> Plan:
 def settle_names(session: Session, learner: int, records: Records) -> Records:
     """Slugs and ids of the learner's own begin with `my-`; those of what is shipped stay, and then mean the shipped thing.
 
-    A name that another learner's library has already gets our learner's number. The same file finds the same names again,
-    also when something of that name has been shipped in between.
+    A name that another learner's library has already gets our learner's number, and the second of two that would be called the same
+    a digest. The same file finds the same names again, also when something of that name has been shipped in between.
     """
     slugs = _settled_slugs(session, learner, records)
     cards = [card if slugs[card.topic] == card.topic else replace(card, topic=slugs[card.topic]) for card in records.cards]
@@ -104,47 +105,68 @@ def _settled_slugs(session: Session, learner: int, records: Records) -> dict[str
     owners = dict(session.exec(select(Topic.slug, Topic.owner).where(col(Topic.owner).is_not(None))).all())
     texts = {topic.slug: topic.text for topic in records.topics}
     slugs: dict[str, str] = {}
-    for slug in texts.keys() | {card.topic for card in records.cards}:
-        own = _own_name(slug if slug.startswith(OWN) else OWN + slug, owners, learner)
+    claimed: set[str] = set()
+    for slug in sorted(texts.keys() | {card.topic for card in records.cards}, key=_own_first):
+        own = _unclaimed(slug, slug if slug.startswith(OWN) else OWN + slug, claimed, owners, learner)
         beside = slug in shipped and OWN + slug in texts  # an export of both
         if slug in shipped and (beside or owners.get(own) != learner or texts.get(slug) == shipped[slug]):
             slugs[slug] = slug
         else:
             slugs[slug] = own
+        claimed.add(slugs[slug])
     return slugs
 
 
 def _settled_ids(session: Session, learner: int, cards: Sequence[CardRecord]) -> dict[str, str]:
     """Old name -> new name, for the cards whose name must change."""
     owners: dict[str, int | None] = dict(_OWNERS.rows(session, {}))
+    topics = {card.id: card.topic for card in cards}
     names: dict[str, str] = {}
-    for card in cards:
-        here = owners.get(card.id, 0)  # 0: nobody has such a card; None: it is shipped
+    claimed: set[str] = set()
+    for card in sorted(topics, key=_own_first):
+        here = owners.get(card, 0)  # 0: nobody has such a card; None: it is shipped
         if here == learner:
+            claimed.add(card)
             continue
-        own = _own_name(card.id if card.id.startswith(OWN) else _prefixed(card.id), owners, learner)
-        if here is None and not (card.topic.startswith(OWN) and owners.get(own, 0) == learner):
+        own = _unclaimed(card, card if card.startswith(OWN) else _prefixed(card), claimed, owners, learner)
+        if here is None and not (topics[card].startswith(OWN) and owners.get(own, 0) == learner):
             continue  # the shipped card itself
-        if own != card.id:
-            names[card.id] = own
+        claimed.add(own)
+        if own != card:
+            names[card] = own
     return names
 
 
 _OWNERS = Statement("SELECT DISTINCT block, owner FROM card")
 
 
-def _own_name(name: str, owners: Mapping[str, int | None], learner: int) -> str:
-    """The name itself, or with the learner's number where it is another learner's; once numbered, always numbered."""
-    numbered = f"{name}-{learner}"
-    if owners.get(numbered) == learner:
-        return numbered
-    return name if owners.get(name, learner) == learner else numbered
+def own_name(name: str, owners: Mapping[str, int | None], learner: int) -> str:
+    """The name itself, or with the learner's number, and then a second one, where it is another learner's."""
+    numbered = (f"{name}-{learner}{again}" for again in chain([""], (f"-{number}" for number in count(2))))
+    return next(free for free in chain([name], numbered) if owners.get(free, learner) == learner)
+
+
+def _unclaimed(came: str, name: str, claimed: Collection[str], owners: Mapping[str, int | None], learner: int) -> str:
+    """The learner's own name for what came. Where another of the same import is called so already, its digest tells the two apart,
+    and goes on doing so when it comes alone."""
+    told_apart = _digested(name, came)
+    if owners.get(told_apart) == learner:
+        return told_apart
+    own = own_name(name, owners, learner)
+    return own_name(told_apart, owners, learner) if own in claimed else own
+
+
+def _own_first(name: str) -> tuple[bool, str]:
+    """Names that need no change claim theirs before the others."""
+    return not name.startswith(OWN), name
 
 
 def _prefixed(name: str) -> str:
-    if len(name) <= LONGEST_ID - 12:
-        return OWN + name
-    return f"{OWN}{name[: LONGEST_ID - 30].rstrip('-')}-{hashlib.blake2b(name.encode(), digest_size=6).hexdigest()}"
+    return OWN + name if len(name) <= LONGEST_ID - 12 else _digested(OWN + name, name)
+
+
+def _digested(name: str, came: str) -> str:
+    return f"{name[: LONGEST_ID - 27].rstrip('-')}-{hashlib.blake2b(came.encode(), digest_size=6).hexdigest()}"
 
 
 _HEAD = re.compile(r"^([QC]:.*\^)([a-z0-9-]+)([ \t]*)$", re.MULTILINE)

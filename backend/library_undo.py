@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy.orm import defer
-from sqlmodel import Session, col, delete
+from sqlmodel import Session, col, delete, select
 
 from backend import review
-from backend.library_import import write_sections
+from backend.library_import import WITHOUT_MADE, names_in, write_sections
 from backend.notes import read_note
 from backend.replay import put_back, read_log, states_of
 from backend.search_index import index_topics
@@ -21,7 +20,7 @@ from backend.tables import Card, ImportRun, Media, Overlay, Revision, Section, S
 
 CHUNK = 1000  # cards of one piece
 
-WITHOUT_MADE = defer(ImportRun.made)  # type: ignore[arg-type]  # of a large import it is megabytes, and a list has no use for it
+TAKING_BACK = "taking back"  # in the report of a run: since when; what still writes for it must stop
 
 Piece = Callable[[Session], None]
 
@@ -32,26 +31,55 @@ class Undoing:
     def __init__(self, session: Session, *, learner: int, run: ImportRun, at: int) -> None:
         self.learner, self.run, self.at = learner, run.id, at
         self.made: dict[str, list[Any]] = defaultdict(list, run.made)
-        self.used = {card for (card,) in _USED.rows(session, {})}
-        self.learned = [card for card in self.made["cards"] if card in self.used]
-        self.gone = [card for card in self.made["cards"] if card not in self.used]
+        self.learned: list[str] = []
+        self.gone: list[str] = []
 
     def pieces(self) -> Iterator[Piece]:
+        yield self._begin
+        for write in self._steps():
+            yield partial(self._unless_done, write=write)
+
+    def _steps(self) -> Iterator[Piece]:
         joined = set(self.made["cards"])
-        for chunk in _chunks([card for card in self.made["memories"] if card not in self.used and card not in joined]):
-            yield partial(_forget_memories, learner=self.learner, cards=chunk, at=self.at)
-        for chunk in _chunks(self.gone):
+        for chunk in _chunks([card for card in self.made["memories"] if card not in joined]):
+            yield partial(self._forget, cards=chunk)
+        for chunk in _chunks(self.made["cards"]):
             yield partial(self._remove, cards=chunk)
         yield self._bring_back
         yield self._close
 
+    def _begin(self, session: Session) -> None:
+        row = session.get(ImportRun, self.run, options=[WITHOUT_MADE])
+        if row is not None and row.undone_at is None:
+            row.report = {**row.report, TAKING_BACK: self.at}
+            session.flush()
+
+    def _unless_done(self, session: Session, write: Piece) -> None:
+        """Two may take back the same import; when one of them is done, what comes later is no longer the other's to remove."""
+        if _STANDS.value(session, {"run": self.run}):
+            write(session)
+
+    def _used(self, session: Session, cards: Sequence[str]) -> set[str]:
+        """Those of the cards that were learned, asked or worded. Read where the others are removed: a grade may come at any time."""
+        known = {card for statement in (_ASKED, _WORDED) for (card,) in statement.rows(session, {"learner": self.learner})}
+        return {card for card in cards if card in known or _GRADED.value(session, {"learner": self.learner, "card": card})}
+
+    def _forget(self, session: Session, cards: Sequence[str]) -> None:
+        used = self._used(session, cards)
+        _forget_memories(session, learner=self.learner, cards=[card for card in cards if card not in used], at=self.at)
+
     def _remove(self, session: Session, cards: Sequence[str]) -> None:
-        values = [{"card": card, "learner": self.learner} for card in cards]
+        used = self._used(session, cards)
+        learned = [card for card in cards if card in used]
+        gone = [card for card in cards if card not in used]
+        values = [{"card": card, "learner": self.learner} for card in gone]
         for statement in (_NO_EVENTS, _NO_MEMORY, _NO_CARD):
             statement.run(session, values)
+        _ORPHAN.run(session, [{"card": card, "at": self.at} for card in learned])
+        self.learned += learned
+        self.gone += gone
 
     def _bring_back(self, session: Session) -> None:
-        _ORPHAN.run(session, [{"card": card, "at": self.at} for card in self.learned])
         _NO_ORIGIN.run(session, [{"card": card} for card in self.made["origins"]])
         session.expire_all()
         for before in self.made["cards_before"][::-1]:
@@ -75,16 +103,18 @@ class Undoing:
             setattr(card, name, value)
 
     def _restore_topics(self, session: Session) -> None:
+        written: dict[str, str] = dict(self.made["written"])
         for before in self.made["topics_before"]:
             topic = session.get(Topic, before["slug"])
-            if topic:
+            if topic and written.get(topic.slug, topic.sha) == topic.sha:
                 for name, value in before.items():
                     setattr(topic, name, value)
                 session.flush()
                 write_sections(session, topic.slug, read_note(topic.text, slug=topic.slug, track=topic.track, path=topic.slug)[0])
         for slug in self.made["topics"]:
             topic = session.get(Topic, slug)
-            if topic:
+            inhabited = session.exec(select(Card.id).where(Card.topic == slug, col(Card.orphaned_at).is_(None)).limit(1)).first()
+            if topic and not inhabited and written.get(slug, topic.sha) == topic.sha:
                 session.exec(delete(Section).where(col(Section.topic) == slug))  # type: ignore[call-overload]
                 session.delete(topic)
 
@@ -92,8 +122,8 @@ class Undoing:
         row = session.get(ImportRun, self.run)
         assert row is not None
         row.undone_at = self.at
-        if "unfinished" in row.report:
-            row.report = {"new": 0, "changed": 0, "interrupted": True}
+        told = {name: value for name, value in row.report.items() if name != TAKING_BACK}
+        row.report = {"new": 0, "changed": 0, "interrupted": True} if "unfinished" in told else told
         session.flush()
         session.exec(delete(Setting).where(col(Setting.learner) == self.learner, col(Setting.name) == "content"))  # type: ignore[call-overload]
         review.follow_content(session, learner=self.learner, at=self.at)
@@ -110,7 +140,19 @@ def find_run(session: Session, *, learner: int, run: int) -> ImportRun | str:
     row = session.get(ImportRun, run)
     if row is None or row.learner != learner:
         return "There is no such import."
-    return row if row.undone_at is None else "This import was taken back before."
+    if row.undone_at is not None:
+        return "This import was taken back before."
+    if "unfinished" in row.report or TAKING_BACK in row.report:  # what was begun has to be ended
+        return row
+    newer = _standing_on(session, row)
+    return f"Newer changes stand on it: take those back first ({', '.join(newer[:3])})." if newer else row
+
+
+def _standing_on(session: Session, run: ImportRun) -> list[str]:
+    """Later runs that made or changed what this one did, newest first: taking it back would take away theirs."""
+    later = select(ImportRun).where(ImportRun.learner == run.learner, col(ImportRun.id) > run.id, col(ImportRun.undone_at).is_(None))
+    mine = names_in(run.made)
+    return [each.name for each in session.exec(later.order_by(col(ImportRun.id).desc())) if names_in(each.made) & mine]
 
 
 def _chunks(cards: Sequence[str]) -> Iterator[list[str]]:
@@ -120,19 +162,27 @@ def _chunks(cards: Sequence[str]) -> Iterator[list[str]]:
 
 def _forget_memories(session: Session, learner: int, cards: Sequence[str], at: int) -> None:
     """What an import brought to cards that were there before: other events say that it no longer counts."""
+    if not cards:
+        return
     settings = read_settings(session, learner=learner)
     day = review.today_of(settings, at)
     numbers = review.next_numbers(session, learner=learner, cards=cards)
     events = []
     for card in cards:
-        for seq, (event,) in enumerate(_BROUGHT.rows(session, {"learner": learner, "card": card, "round": review.BROUGHT}), numbers[card]):
-            events.append({"learner": learner, "card": card, "seq": seq, "kind": "undo", "batch": event, "value": event, "at": at, "day": day})
+        for seq, (event,) in enumerate(_BROUGHT.rows(session, {"learner": learner, "card": card, "round": review.BROUGHT}), numbers[card] or 0):
+            events.append({
+                "learner": learner, "card": card, "seq": seq, "kind": "undo", "batch": event, "value": event, "at": at, "day": day,
+                "round": review.BROUGHT,  # no more the learner's own doing than what it undoes
+            })  # fmt: skip
     review.append_many(session, events)
     put_back(session, states_of(read_log(session, learner=learner, cards=list(cards)), settings.parameters), learner=learner)
 
 
-_USED = Statement("SELECT DISTINCT card FROM event WHERE kind IN ('grade', 'cram') UNION SELECT card FROM answer UNION SELECT card FROM overlay")
-_BROUGHT = Statement("""SELECT id FROM event e WHERE learner = :learner AND card = :card AND (kind = 'import' OR round = :round) AND NOT EXISTS
+_STANDS = Statement("SELECT 1 FROM import_run WHERE id = :run AND undone_at IS NULL")
+_GRADED = Statement("SELECT 1 FROM event WHERE learner = :learner AND card = :card AND kind IN ('grade', 'cram') LIMIT 1")
+_ASKED = Statement("SELECT DISTINCT answer.card FROM answer JOIN attempt ON attempt.id = answer.attempt WHERE attempt.learner = :learner")
+_WORDED = Statement("SELECT card.id FROM overlay JOIN card ON card.block = overlay.card WHERE overlay.learner = :learner")
+_BROUGHT = Statement("""SELECT id FROM event e WHERE learner = :learner AND card = :card AND kind <> 'undo' AND (kind = 'import' OR round = :round) AND NOT EXISTS
     (SELECT 1 FROM event u WHERE u.learner = e.learner AND u.card = e.card AND u.kind = 'undo' AND u.value = e.id) ORDER BY seq""")
 _NO_EVENTS = Statement("DELETE FROM event WHERE card = :card AND learner = :learner")
 _NO_MEMORY = Statement("DELETE FROM learner_card WHERE learner = :learner AND card = :card")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Literal
 
 from sqlmodel import Session, col, select
@@ -17,8 +16,8 @@ from backend import review
 from backend.deck import reword
 from backend.tables import Card, ImportRun, Overlay, Revision
 
-LONGEST = 4000  # words: beyond that the whole text counts as replaced
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|\s+|[^\w\s]")
+MOST_PAIRS = 1_000_000  # of words in both texts: beyond that all between their equal beginnings and ends counts as replaced
+_WORD = re.compile(r"([\u3400-\u9fff]|[^\W\u3400-\u9fff]+|[^\w\s]|^(?=\s))(\s*)")  # with the space after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +95,68 @@ Part = tuple[Literal["same", "gone", "came"], str]
 def word_diff(before: str, after: str) -> list[Part]:
     """What stayed, what went and what came, in reading order; joined without "came" it is `before`, without "gone" `after`."""
     old, new = _WORD.findall(before), _WORD.findall(after)
-    if max(len(old), len(new)) > LONGEST:
-        return [("gone", before), ("came", after)]
     parts: list[Part] = []
-    for kind, old_start, old_end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == "equal":
-            parts.append(("same", "".join(old[old_start:old_end])))
-            continue
-        for what, words in (("gone", old[old_start:old_end]), ("came", new[new_start:new_end])):
-            if words:
-                parts.append((what, "".join(words)))  # type: ignore[arg-type]
+    old_start = new_start = 0
+    for old_end, new_end in [*_kept([word for word, _ in old], [word for word, _ in new]), (len(old), len(new))]:
+        _add(parts, "gone", "".join(word + space for word, space in old[old_start:old_end]))
+        _add(parts, "came", "".join(word + space for word, space in new[new_start:new_end]))
+        if old_end < len(old) and new_end < len(new):
+            (word, space), (_, other) = old[old_end], new[new_end]
+            _add(parts, "same", word + space if space == other else word)
+            if space != other:
+                _add(parts, "gone", space)
+                _add(parts, "came", other)
+        old_start, new_start = old_end + 1, new_end + 1
     return parts
+
+
+def _add(parts: list[Part], kind: Literal["same", "gone", "came"], text: str) -> None:
+    if text and parts and parts[-1][0] == kind:
+        parts[-1] = (kind, parts[-1][1] + text)
+    elif text:
+        parts.append((kind, text))
+
+
+def _kept(old: list[str], new: list[str]) -> list[tuple[int, int]]:
+    """Where the words that stayed stand in both: equal beginnings and ends, and between them a longest common subsequence.
+
+    Its cost is known beforehand, one step for each pair of words; difflib's grows with the cube when one word stands between all others."""
+    shorter = min(len(old), len(new))
+    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
+    between = _longest_common(old, new, range(head, len(old) - tail), range(head, len(new) - tail))
+    return [*((at, at) for at in range(head)), *between, *((len(old) - at, len(new) - at) for at in range(tail, 0, -1))]
+
+
+def _longest_common(old: list[str], new: list[str], old_places: range, new_places: range) -> list[tuple[int, int]]:
+    shared = {old[at] for at in old_places} & {new[at] for at in new_places}  # other words are in no common subsequence
+    rows, columns = [at for at in old_places if old[at] in shared], [at for at in new_places if new[at] in shared]
+    if len(rows) * len(columns) > MOST_PAIRS:
+        return []
+    here = [new[at] for at in columns]
+    lengths = [[0] * (len(columns) + 1)]  # [row][column]: of what is common from there on; built from the last row upwards
+    for at in reversed(rows):
+        lengths.append(_row_above(old[at], here, lengths[-1]))
+    lengths.reverse()
+    found, row, column = [], 0, 0
+    while row < len(rows) and column < len(columns):
+        if old[rows[row]] == here[column]:
+            found.append((rows[row], columns[column]))
+            row, column = row + 1, column + 1
+        elif lengths[row + 1][column] >= lengths[row][column + 1]:
+            row += 1
+        else:
+            column += 1
+    return found
+
+
+def _row_above(word: str, here: list[str], below: list[int]) -> list[int]:
+    row = [0] * len(below)
+    best = 0
+    for column in range(len(here) - 1, -1, -1):
+        if here[column] == word:
+            best = below[column + 1] + 1
+        elif below[column] > best:
+            best = below[column]
+        row[column] = best
+    return row

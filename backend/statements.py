@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session
 
 Values = Mapping[str, Any]
@@ -51,6 +51,8 @@ class Statement:
             return
         try:
             (driver.executemany if many else driver.execute)(self.sql, values)  # type: ignore[operator]
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(self.sql, None, error) from error
         except sqlite3.OperationalError as error:
             raise OperationalError(self.sql, None, error) from error
 

@@ -48,10 +48,11 @@ from backend.topics import list_topics
 from screens.parts import desk, long_work
 from screens.parts.card_desk import draw_card_desk, say
 from screens.parts.near_cards import warn_of_near
-from screens.parts.pictures_as_links import without_remote_pictures
+from screens.parts.pictures_as_links import as_words, without_remote_pictures
 
 PAGE = 100
 SHOWN = 300  # lines of a preview
+MESSAGE = 4000  # characters of what is said about something; it may repeat names and texts of a file
 COMPARED = 12  # cards being written that are compared with all others
 FORMATS = {
     "Anki package": "cards.apkg", "Markdown notes": "notes.zip", "Table (CSV)": "cards.csv", "Table (TSV)": "cards.tsv", "JSON": "library.json",
@@ -81,7 +82,7 @@ def browse() -> None:
         try:
             total = count_cards(session, learner=desk.learner(), at=store.now(), query=query)
         except QueryError as wrong:
-            st.warning(str(wrong))
+            st.warning(as_words(str(wrong), MESSAGE))
             return
     pages = max((total + PAGE - 1) // PAGE, 1)
     page = middle.number_input(f"Page, of {pages}", 1, pages, key="library-page") if pages > 1 else 1
@@ -213,7 +214,7 @@ def bring_in() -> None:
     st.markdown("Notes and cards land in your own library. Nothing is written before you have seen what would be made, and every import can be taken back.")
     st.file_uploader("A file: Markdown or a zip of notes, an Anki package, a table, or JSON", type=[each[1:] for each in READS], key="library-file", on_change=take_file)
     if problem := st.session_state.get("library-problem"):
-        st.error(problem)
+        st.error(as_words(problem, MESSAGE))
     incoming: Incoming | None = st.session_state.get("incoming")
     if incoming:
         show_plan(incoming)
@@ -302,7 +303,7 @@ def choose_offers(offers: list[Change]) -> set[str] | None:
 def settle_conflicts(conflicts: list[Change]) -> set[str]:
     theirs = set()
     for number, change in enumerate(conflicts[:SHOWN]):
-        with st.expander(f"Conflict: {change.id}, {change.why}", expanded=number < 3):
+        with st.expander(as_words(f"Conflict: {change.id}, {change.why}"), expanded=number < 3):
             left, right = st.columns(2)
             left.markdown("**Yours**")
             left.code(change.before, language="markdown", wrap_lines=True)
@@ -323,7 +324,7 @@ def details(plan: Plan) -> None:
             )  # fmt: skip
     if plan.gaps:
         with st.expander(f"{len(plan.gaps)} headings have nothing under them"):
-            st.markdown("\n".join(f"- {gap.heading}" + (f": [our note](/read?topic={slug}) fills it" if slug else "") for gap, slug in plan.gaps))
+            st.markdown("\n".join(f"- {as_words(gap.heading)}" + (f": [our note](/read?topic={slug}) fills it" if slug else "") for gap, slug in plan.gaps))
     if plan.records.notices:
         with st.expander(f"{len(plan.records.notices)} remarks"):
             st.code("\n".join(plan.records.notices[:SHOWN]), language=None, wrap_lines=True)
@@ -360,7 +361,7 @@ def imports() -> None:
         st.subheader("Imports and changes so far", anchor=False)
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{desk.moment(run.at)}: **{run.name}**, {ended(run.report)}" + (", taken back" if run.undone_at else ""))
+            st.markdown(f"{desk.moment(run.at)}: **{as_words(run.name)}**, {ended(run.report)}" + (", taken back" if run.undone_at else ""))
             if run.undone_at is None and "unfinished" not in run.report:
                 st.button("Take back", on_click=undo_run, args=(run.id, run.name), key=f"undo-{run.id}", disabled=long_work.busy())
 
@@ -396,7 +397,7 @@ def write() -> None:
         try:
             read_text(records, f"# {title.strip()}\n\n{text}\n", slug=plain_slug(title), file=title.strip())
         except Unreadable as problem:
-            st.error(str(problem))
+            st.error(as_words(str(problem), MESSAGE))
             return
         with store.reading(desk.engine()) as session:
             plan = plan_import(session, learner=desk.learner(), records=records)
@@ -441,7 +442,7 @@ def prepare(name: str, query: str) -> None:
                 settings = read_settings(session, learner=learner)
             west = minutes_west(at, time_zone=settings.time_zone)
             write_path(records, file, at=at, rollover_hour=settings.rollover_hour, minutes_west=west, progress=progress)
-            notices = "".join(f"\n\n{notice}." for notice in records.notices)
+            notices = "".join(f"\n\n{as_words(notice)}." for notice in records.notices)
             return name, file.read_bytes(), f"**{len(records.cards):,}** cards of {len(records.topics)} topics, {len(records.reviews):,} reviews.{notices}"
 
     long_work.begin(f"Preparing {name}", run, then=was_prepared)
@@ -478,7 +479,7 @@ def main() -> None:
     long_work.fetch()
     st.title("Library", anchor=False)
     if words := st.session_state.pop("library-said", ""):
-        st.info(words)
+        st.info(as_words(words, MESSAGE))
     long_work.watch()
     parts = {"Browse": browse, "Bring in": bring_in, "Write": write, "Take out": take_out}
     chosen = st.segmented_control("Part", list(parts), default="Browse", key="library-part", label_visibility="collapsed")

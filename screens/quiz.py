@@ -32,6 +32,7 @@ from screens.parts.card_face import choices, laid_out, lefts, prompt
 from screens.parts.computed import computed_question, ready, warm
 from screens.parts.copy_link import copy_link
 from screens.parts.examiner import Given, Judged, examine, read_outbox, sent
+from screens.parts.pictures_as_links import as_words
 from screens.parts.quiz_after import after_page, history
 from screens.parts.quiz_faces import draw_back
 
@@ -176,7 +177,7 @@ def draw_sheet(sheet: Sheet, *, tell: bool, titles: dict[str, str]) -> None:
     question = sheet.question
     assert question is not None
     with st.container(key=f"slot-{sheet.number}"):
-        st.caption(titles.get(sheet.topic, sheet.topic) if tell else f"Question {sheet.number + 1}")
+        st.caption(as_words(titles.get(sheet.topic, sheet.topic)) if tell else f"Question {sheet.number + 1}")
         st.markdown(prompt(question))
         if listed := lefts(question):
             st.markdown(listed)

@@ -30,7 +30,7 @@ from screens.parts import desk
 from screens.parts.attached import draw_back_pictures, draw_front_pictures, draw_text
 from screens.parts.card_face import back, front
 from screens.parts.cited import Cited, find_cited
-from screens.parts.pictures_as_links import without_remote_pictures
+from screens.parts.pictures_as_links import as_words, without_remote_pictures
 
 MARKS = {"not started": "○", "learning": "◐", "known": "●"}
 BESIDE = 40  # cards shown below a note in which they do not stand
@@ -66,7 +66,7 @@ def topic_page(slug: str, topics: Sequence[TopicLine], known: Mapping[str, Stand
         place = [topic.slug for topic in track].index(slug) + 1
         st.markdown(f"[{desk.track_title(note.track)}](/read) · {place} of {len(track)}")
         if not begins_with_its_title(note, titles[slug]):
-            st.title(linked(titles[slug], titles.get), anchor=False)
+            st.title(as_words(titles[slug]), anchor=False)
         body(note, titles)
         labs_here(note)
         foot(slug, topics, note)
@@ -235,7 +235,7 @@ def rail_links(note: Note, topics: Sequence[TopicLine], known: Mapping[str, Stan
         "Linked from": backlinks(topics, note.slug),
     }
     if len(note.sections) > 2:
-        contents = [f"- [{section.path[-1]}]({address(note.slug, section.anchor)})" for section in note.sections if section.path]
+        contents = [f"- [{without_remote_pictures(section.path[-1])}]({address(note.slug, section.anchor)})" for section in note.sections if section.path]
         st.markdown("**In this note**\n\n" + "\n".join(contents))
     if note.labs:
         st.markdown("**See it run**\n\n" + "\n".join(f"- [{desk.lab_title(lab)}]({lab_address(lab)})" for lab in note.labs))
@@ -247,19 +247,19 @@ def rail_links(note: Note, topics: Sequence[TopicLine], known: Mapping[str, Stan
 def topic_line(topic: TopicLine, known: Mapping[str, Standing]) -> str:
     standing = known.get(topic.slug, Standing())
     count = f" :gray[{standing.learned}/{standing.cards}]" if standing.started else ""
-    return f"- {MARKS[standing.word]} [{topic.title}]({address(topic.slug)}){count}"
+    return f"- {MARKS[standing.word]} [{as_words(topic.title)}]({address(topic.slug)}){count}"
 
 
 def foot(slug: str, topics: Sequence[TopicLine], note: Note) -> None:
     if note.sources:
         st.subheader("Sources", anchor=False)
-        st.markdown("\n".join(f"- {source}" for source in note.sources))
+        st.markdown("\n".join(f"- {without_remote_pictures(source)}" for source in note.sources))
     before, after = neighbours(topics, slug)
     left, right = st.columns(2)
     if before:
-        left.markdown(f"← [{before.title}]({address(before.slug)})")
+        left.markdown(f"← [{as_words(before.title)}]({address(before.slug)})")
     if after:
-        right.markdown(f"[{after.title}]({address(after.slug)}) →")
+        right.markdown(f"[{as_words(after.title)}]({address(after.slug)}) →")
 
 
 def no_such_topic(slug: str, topics: Sequence[TopicLine]) -> None:
@@ -267,7 +267,7 @@ def no_such_topic(slug: str, topics: Sequence[TopicLine]) -> None:
     with st.container(key="column"):
         shown = slug[:60].replace("`", "'").replace("\n", " ")
         st.markdown(f"Nothing here is called `{shown}`. Perhaps you meant:" if topics else "There are no notes yet.")
-        st.markdown("\n".join(f"- [{topic.title}]({address(topic.slug)})" for topic in nearest(topics, slug)))
+        st.markdown("\n".join(f"- [{as_words(topic.title)}]({address(topic.slug)})" for topic in nearest(topics, slug)))
         st.markdown("[All topics](/read)")
 
 
@@ -323,8 +323,8 @@ def topic_map(topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> Non
     st.plotly_chart(figure, key="topic-map", on_select=go, selection_mode="points", config={"displayModeBar": False}, alt=sentence)
     with st.expander("The same as a list"):
         for topic in topics:
-            needs = ", ".join(f"[{need}]({address(need)})" for need in topic.needs) or "nothing"
-            st.markdown(f"[{topic.title}]({address(topic.slug)}) needs {needs}")
+            needs = ", ".join(f"[{as_words(need)}]({address(need)})" for need in topic.needs) or "nothing"
+            st.markdown(f"[{as_words(topic.title)}]({address(topic.slug)}) needs {needs}")
 
 
 def all_names(topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> None:
@@ -333,8 +333,8 @@ def all_names(topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> Non
     letters: dict[str, list[str]] = {}
     for name, topic in names:
         first = name[0].upper()
-        arrow = "" if name == topic.title else f" → {topic.title}"
-        letters.setdefault(first if first.isascii() and first.isalpha() else "0-9 · 中文", []).append(f"- [{name}]({address(topic.slug)}){arrow}")
+        arrow = "" if name == topic.title else f" → {as_words(topic.title)}"
+        letters.setdefault(first if first.isascii() and first.isalpha() else "0-9 · 中文", []).append(f"- [{as_words(name)}]({address(topic.slug)}){arrow}")
     with st.container(key="glossary"):
         for letter in sorted(letters, key=lambda letter: (len(letter) == 1, letter)):
             st.markdown(f"#### {letter}\n\n" + "\n".join(letters[letter]))
@@ -354,7 +354,7 @@ def all_errata(topics: Sequence[TopicLine], known: Mapping[str, Standing]) -> No
             blocks.setdefault(erratum["topic"], []).append(erratum_text(erratum["said"], erratum["right"], erratum["source"]))
         for slug, texts in blocks.items():
             with st.container(key=f"erratum-of-{slug}"):
-                st.markdown(linked(f"#### [{titles[slug]}]({address(slug)})\n\n" + "\n\n***\n\n".join(texts), titles.get))
+                st.markdown(without_remote_pictures(linked(f"#### [{as_words(titles[slug])}]({address(slug)})\n\n" + "\n\n***\n\n".join(texts), titles.get)))
 
 
 def left_out() -> None:

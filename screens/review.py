@@ -30,6 +30,7 @@ from screens.parts.attached import draw_back_pictures, draw_front_pictures
 from screens.parts.card_face import back, choices, laid_out, lefts, prompt
 from screens.parts.computed import computed_question, ready, warm
 from screens.parts.conductor import Grading, accepted, conduct, plain_response, sent
+from screens.parts.pictures_as_links import as_words
 
 RING = 8  # enough that a fast hand never waits: the ring is filled again with every grade that arrives
 
@@ -130,7 +131,7 @@ def draw_slot(slot: Slot, card: DeckCard, question: Question) -> None:
     with st.container(key=f"slot-{slot.n}"):
         flags = " · ⚑" if slot.showing.flag else ""
         hint = " · you were sure, and wrong, last time" if slot.showing.misconception else ""
-        st.caption(f"{card.title}{flags}{hint}")
+        st.caption(f"{as_words(card.title)}{flags}{hint}")
         st.markdown(prompt(question))
         if listed := lefts(question):
             st.markdown(listed)
@@ -353,7 +354,7 @@ def summary(seat: Sitting) -> None:
             kept = f" You knew {told.retention:.0%} of the cards that were due." if told.retention is not None else ""
             st.markdown(f"{told.graded} grades on {told.cards} cards in {max(told.milliseconds // 60000, 1)} min.{kept} Tomorrow: {told.due_tomorrow} due.")
         if hardest:
-            lines = "\n".join(f"- [{card.title}](/read?topic={card.topic}&section={card.section})" for card in hardest.values())
+            lines = "\n".join(f"- [{as_words(card.title)}](/read?topic={card.topic}&section={card.section})" for card in hardest.values())
             st.markdown(f"**Hardest today**\n\n{lines}")
         if told.leeches:
             st.markdown(f"{len(told.leeches)} cards were put aside as leeches: read their notes before you take them up again.")

@@ -15,6 +15,7 @@ import streamlit as st
 from backend import review, stats, store
 from backend.topics import list_topics
 from screens.parts import desk
+from screens.parts.pictures_as_links import as_words
 
 DAYS = 14
 EPOCH = date(1970, 1, 1)  # study day 0
@@ -80,14 +81,14 @@ def weak(weakest: list[tuple[str, stats.Rate]], titles: dict[str, str]) -> None:
     shown = [(slug, rate) for slug, rate in weakest if slug in titles and rate.share is not None and rate.share < 0.9]
     if shown:
         st.subheader("Slipping", anchor=False)
-        lines = (f"- [{titles[slug]}](/read?topic={slug}): {rate.passed} of the last {rate.reviews} recalled" for slug, rate in shown)
+        lines = (f"- [{as_words(titles[slug])}](/read?topic={slug}): {rate.passed} of the last {rate.reviews} recalled" for slug, rate in shown)
         st.markdown("\n".join(lines))
 
 
 def first_steps(slug: str, title: str) -> None:
     st.subheader("New here?", anchor=False)
     st.markdown(
-        f"- Read [{title}](/read?topic={slug}), then answer its cards here tomorrow.\n"
+        f"- Read [{as_words(title)}](/read?topic={slug}), then answer its cards here tomorrow.\n"
         "- Touch a mechanism in the [Labs](/labs).\n"
         "- Ask anything: press `/` on any screen."
     )

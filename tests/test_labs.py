@@ -245,6 +245,26 @@ def test_a_computed_question_has_one_right_answer_that_a_second_way_confirms(slu
         assert_key(question, lab.second[maker](question))
 
 
+@pytest.mark.parametrize(("slug", "maker"), [("moe-router", "turned-away"), ("attention-mask-viewer", "visible-entries")])
+def test_where_things_are_counted_no_option_is_a_fraction(slug: str, maker: str) -> None:
+    for seed in range(200):
+        question = load(slug).questions[maker](random.Random(seed))
+        assert all(option.text.isdigit() for option in question.options), [option.text for option in question.options]
+        assert len({option.text for option in question.options}) == 4
+
+
+def test_a_causal_question_offers_nothing_of_windows_and_prefixes() -> None:
+    """For 5 tokens: 15 entries stay, 10 without the diagonal, 25 are all, 5 the diagonal, 19 with the token after each."""
+    offered: dict[int, set[int]] = {}
+    for seed in range(200):
+        question = load("attention-mask-viewer").questions["visible-entries"](random.Random(seed))
+        kind, tokens, _ = question.settings["drawn"]
+        if kind == "causal":
+            offered.setdefault(tokens, set()).update(int(option.text) for option in question.options)
+    assert offered[5] <= {15, 10, 25, 5, 19}
+    assert offered[6] <= {21, 15, 36, 6, 26}
+
+
 def assert_key(question: Question, key: float | str) -> None:
     if question.form is Form.CHOICE:
         right = [option for option in question.options if option.right]

@@ -1,6 +1,7 @@
 """What comes into the learner's own library, through the public door: preview, import, again, conflicts, undo."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from backend.check import check_content, check_database
 from backend.deck import reword
 from backend.duplicates import ALIKE, CLOSE, find_near
 from backend.exchange.formats import read_path
-from backend.exchange.markdown import read_markdown, write_markdown
+from backend.exchange.markdown import plain_slug, read_markdown, read_text, write_markdown
 from backend.exchange.records import Gap, MemoryRecord, Records, ReviewRecord
 from backend.library import (
     apply_import,
@@ -321,6 +322,51 @@ def test_two_learners_with_the_same_file_have_cards_of_their_own(engine, learner
         assert "^my-gamma-q01-2" in session.get(Topic, "my-gamma-2").text
 
 
+def test_a_numbered_name_of_another_learner_is_not_taken(engine, learner):
+    bring(engine, learner, note_of("Notes", f"{ONE}\n\n{ONE.replace('^one', '^one-2')}"))
+    bring(engine, learner, note_of("Notes 2", "Mine."))
+    with store.writing(engine) as session:
+        session.add(Learner(id=2, name="other", created_at=0))
+    before = {name: [row for row in rows if not row.startswith("(2,")] for name, rows in everything(engine, "import_run", "setting", "learner").items()}
+    theirs = note_of("Notes", ONE.replace("First", "Of the other"))
+    assert bring(engine, 2, theirs, at=NOON + 1).new == 1
+    assert (bring(engine, 2, theirs, at=NOON + 2).same, bring(engine, 2, note_of("Loose", TWO), at=NOON + 3).new) == (1, 1)
+    with store.writing(engine) as session:
+        move_many(session, learner=2, cards=["my-two"], topic="Notes", at=NOON + 4)
+        owned = {row.id: row.owner for row in session.exec(select(Card).where(Card.source.contains("Of the other")))}
+        assert owned == {"my-one-2-2": 2}
+        assert session.get(Topic, session.get(Card, "my-two").topic).owner == 2
+    after = everything(engine)
+    for table in ("card", "topic", "section"):
+        assert set(before[table]) <= set(after[table]), f"rows of the first learner in {table} have changed"
+
+
+def test_a_name_with_ones_own_number_is_another_name(engine, learner):
+    bring(engine, learner, note_of(f"Week {learner}", "The first week."))
+    bring(engine, learner, note_of("Week", "All weeks."), at=NOON + 1)
+    assert "The first week." in text_of(engine, f"my-week-{learner}")
+    assert "All weeks." in text_of(engine, "my-week")
+
+
+def test_two_notes_and_cards_that_would_be_called_the_same_both_come_in(engine, learner):
+    records = Records("vault")
+    read_text(records, "# A\n\nPlain.\n\nQ: Plain? ^x\n\nA: Yes.\n", slug="attention", file="Attention.md")
+    read_text(records, "# B\n\nOwn.\n\nQ: Own? ^my-x\n\nA: No.\n", slug="my-attention", file="My attention.md")
+    report = bring(engine, learner, records)
+    assert (report.new, report.topics) == (2, 2)
+    with store.reading(engine) as session:
+        assert "Own." in session.get(Topic, "my-attention").text
+        assert "Own?" in session.get(Card, "my-x").source
+        (other,) = session.exec(select(Card).where(Card.owner == learner, Card.id != "my-x")).all()
+        assert other.topic.startswith("my-attention-")
+        assert f"^{other.id}" in session.get(Topic, other.topic).text
+    alone = Records("vault", topics=records.topics[:1], cards=records.cards[:1])
+    for again in (records, alone):
+        report = bring(engine, learner, again, at=NOON + 1)
+        assert (report.new, report.changed, report.topics, report.same) == (0, 0, 0, len(again.cards))
+    assert check_database(engine) == []
+
+
 def test_content_may_not_use_the_learners_names(tmp_path, content):
     (content / "basics" / "alpha.md").write_text(note_text("alpha").replace("^alpha-q01", "^my-alpha-q01"), encoding="utf-8")
     assert any("my-alpha-q01" in finding and "belongs to learners" in finding for finding in check_content(content, makers={}))
@@ -392,6 +438,159 @@ def test_undo_takes_back_the_last_action_whatever_it_was(engine, learner, vault)
             "Took back the tags of 1 card.", "Took back suspending 1 card.", "Took back the deletion of 1 card.", None,
         ]  # fmt: skip
         assert session.get(Card, "my-gamma-q02").tags == []
+
+
+# -- what was done later stays ------------------------------------------------------------------------------------------------
+
+
+def note_of(title, text):
+    records = Records(title)
+    read_text(records, f"# {title}\n\n{text}\n", slug=plain_slug(title), file=title)
+    return records
+
+
+def text_of(engine, slug):
+    with store.reading(engine) as session:
+        return session.get(Topic, slug).text
+
+
+ONE, TWO = "Q: One? ^one\n\nA: First.\n", "Q: Two? ^two\n\nA: Second.\n"
+
+
+def test_undo_does_not_reach_under_a_note_that_was_written_later(engine, learner):
+    bring(engine, learner, note_of("Notes", f"v1\n\n{ONE}"))
+    with store.writing(engine) as session:
+        move_many(session, learner=learner, cards=["my-one"], topic="Other", at=NOON + 1)
+    later = bring(engine, learner, note_of("Notes", f"v3, long worked on\n\n{TWO}"), at=NOON + 2)
+    with store.writing(engine) as session:
+        said = undo_last(session, learner=learner, at=NOON + 3).words
+    assert said == "The move of 1 card cannot be taken back now. Newer changes stand on it: take those back first (Notes)."
+    assert "v3, long worked on" in text_of(engine, "my-notes")
+    with store.writing(engine) as session:
+        undo_import(session, learner=learner, run=later.run, at=NOON + 4)
+        assert undo_last(session, learner=learner, at=NOON + 5).words == "Took back the move of 1 card."
+    assert text_of(engine, "my-notes").startswith("# Notes\n\nv1\n\nQ: One?")
+    assert check_database(engine) == []
+
+
+def test_undo_keeps_a_topic_that_became_a_note(engine, learner):
+    bring(engine, learner, note_of("Notes", ONE))
+    with store.writing(engine) as session:
+        move_many(session, learner=learner, cards=["my-one"], topic="Transformers", at=NOON + 1)
+    bring(engine, learner, note_of("Transformers", f"An hour of writing.\n\n{TWO}"), at=NOON + 2)
+    with store.writing(engine) as session:
+        assert "take those back first (Transformers)" in undo_last(session, learner=learner, at=NOON + 3).words
+    assert "An hour of writing." in text_of(engine, "my-transformers")
+    with store.reading(engine) as session:
+        assert [session.get(Card, card).topic for card in ("my-one", "my-two")] == ["my-transformers"] * 2
+
+
+def test_an_older_import_is_taken_back_after_the_newer_one(engine, learner):
+    before = everything(engine, "import_run", "setting", "revision")
+    first = bring(engine, learner, note_of("Notes", f"v1\n\n{ONE}"))
+    second = bring(engine, learner, note_of("Notes", f"v2\n\n{ONE}".replace("First", "Another")), at=NOON + 1)
+    after = everything(engine)
+    with store.writing(engine) as session:
+        assert undo_import(session, learner=learner, run=first.run, at=NOON + 2) == "Newer changes stand on it: take those back first (Notes)."
+    assert everything(engine) == after
+    with store.writing(engine) as session:
+        undo_import(session, learner=learner, run=second.run, at=NOON + 3)
+        undo_import(session, learner=learner, run=first.run, at=NOON + 4)
+    assert everything(engine, "import_run", "setting", "revision") == before
+
+
+def test_undo_does_not_put_an_older_wording_over_a_newer_one(engine, learner):
+    bring(engine, learner, note_of("Notes", ONE))
+    with store.writing(engine) as session:
+        tag_many(session, learner=learner, cards=["my-one"], tag="hard", remove=False, at=NOON + 1)
+    bring(engine, learner, note_of("Notes", ONE.replace("First", "Newer words")), at=NOON + 2)
+    with store.writing(engine) as session:
+        assert "take those back first (Notes)" in undo_last(session, learner=learner, at=NOON + 3).words
+        assert "Newer words" in session.get(Card, "my-one").source
+
+
+def test_a_topic_in_which_other_cards_stand_by_now_stays(engine, learner):
+    first = bring(engine, learner, note_of("Notes", f"words\n\n{ONE}"))
+    bring(engine, learner, note_of("Loose", TWO), at=NOON + 1)
+    with store.writing(engine) as session:
+        move_many(session, learner=learner, cards=["my-two"], topic="my-notes", at=NOON + 2)
+        undo_import(session, learner=learner, run=first.run, at=NOON + 3)
+        assert (session.get(Card, "my-one"), session.get(Topic, session.get(Card, "my-two").topic).title) == (None, "Notes")
+
+
+def test_review_undo_finds_the_newest_action_past_an_import_that_was_taken_back(engine, learner):
+    bring(engine, learner, note_of("Notes", f"{ONE}\n\n{TWO}"))
+    grade(engine, learner, "alpha-q01", at=NOON + 1)
+    memories = Records("memories", memories=[MemoryRecord("my-one", NOON // DAY + 9, 10.0, 5.0, 10, suspended=True, reps=3)])
+    brought = bring(engine, learner, memories, at=NOON + 2)
+    grade(engine, learner, "my-two", at=NOON + 3)
+    with store.writing(engine) as session:
+        undo_import(session, learner=learner, run=brought.run, at=NOON + 4)
+        undone = [review.undo(session, learner=learner, at=NOON + 5 + n) for n in range(3)]
+        assert [each and each.cards for each in undone] == [("my-two",), ("alpha-q01",), None]
+        row = session.get(LearnerCard, (learner, "my-one"))
+        assert (row.state, row.suspended) == (0, False)
+    assert check_database(engine) == []
+
+
+def test_a_reworded_gap_stays_when_its_import_is_taken_back(engine, learner):
+    report = bring(engine, learner, note_of("Notes", "C: A ==gap== and ==another==. ^gaps\n"))
+    mine = "C: In my words a ==gap== and ==another==. ^my-gaps\n"
+    with store.writing(engine) as session:
+        assert edit_card(session, learner=learner, card="my-gaps.1", source=mine, at=NOON + 1) == []
+        undo_import(session, learner=learner, run=report.run, at=NOON + 2)
+        assert [session.get(Card, f"my-gaps.{n}").orphaned_at for n in (1, 2)] == [NOON + 2] * 2
+        assert session.get(Overlay, (learner, "my-gaps")).source == mine
+
+
+def test_tags_leave_a_card_in_its_topic_and_its_own_wording_stays(engine, learner, vault):
+    bring(engine, learner, read_markdown(vault))
+    bring(engine, learner, note_of("Alpha", TWO.replace("two", "three")), at=NOON + 1)  # a topic of the shipped one's name
+    bring(engine, learner, note_of("Loose", TWO), at=NOON + 1)
+    with store.writing(engine) as session:
+        move_many(session, learner=learner, cards=["my-two"], topic="alpha", at=NOON + 2)
+        edit_card(session, learner=learner, card="my-gamma-q01", source="Q: Why, in my words? ^my-gamma-q01\n\nA: So.\n", at=NOON + 3)
+    before = everything(engine, "import_run", "setting", "revision")
+    cards = ["my-two", "my-gamma-q01", "my-gamma-gap.1", "alpha-q01"]
+    with store.writing(engine) as session:
+        said = tag_many(session, learner=learner, cards=cards, tag="hard", remove=False, at=NOON + 4)
+        assert said == "3 cards got the tag hard. 1 shipped card keeps its tags."
+        assert session.get(Card, "my-two").topic == "alpha"
+        assert "in my words" in session.get(Overlay, (learner, "my-gamma-q01")).source
+    with store.reading(engine) as session:
+        found = {card.card for card in find_cards(session, learner=learner, at=NOON, query="tag:hard", limit=100)}
+        assert found == {"my-two", "my-gamma-q01", "my-gamma-gap.1", "my-gamma-gap.2"}
+    with store.writing(engine) as session:
+        assert tag_many(session, learner=learner, cards=["my-two"], tag="hard", remove=True, at=NOON + 5) == "1 card lost the tag hard."
+        assert "my-two" not in {card.card for card in find_cards(session, learner=learner, at=NOON, query="tag:hard", limit=100)}
+        assert [undo_last(session, learner=learner, at=NOON + 6 + n).words for n in range(2)] == ["Took back the tags of 1 card.", "Took back the tags of 3 cards."]
+    assert everything(engine, "import_run", "setting", "revision") == before
+    assert check_database(engine) == []
+
+
+def test_tagging_one_card_does_not_read_the_others(engine, learner):
+    bring(engine, learner, note_of("Notes", "\n\n".join(f"Q: Which is {n}? ^n{n}\n\nA: It is {n}.\n" for n in range(60))))
+    asked: list[str] = []
+    with store.writing(engine) as session:
+        session.connection().connection.dbapi_connection.set_trace_callback(asked.append)
+        tag_many(session, learner=learner, cards=["my-n7"], tag="hard", remove=False, at=NOON + 1)
+        session.connection().connection.dbapi_connection.set_trace_callback(None)
+    assert len(asked) > 5
+    assert [sql for sql in asked if "FROM media" in sql or "FROM event" in sql or "ORDER BY topic, position, id" in sql] == []
+
+
+def test_a_note_that_is_only_a_card_loses_it(engine, learner):
+    records = Records("solo")
+    read_text(records, ONE, slug="solo", file="solo.md")
+    bring(engine, learner, records)
+    assert "^my-one" in text_of(engine, "my-solo")
+    with store.writing(engine) as session:
+        delete_many(session, learner=learner, cards=["my-one"], at=NOON + 1)
+    assert "^my-one" not in text_of(engine, "my-solo")
+    assert check_database(engine) == []
+    with store.writing(engine) as session:
+        undo_last(session, learner=learner, at=NOON + 2)
+    assert "^my-one" in text_of(engine, "my-solo")
 
 
 # -- one card's wording ------------------------------------------------------------------------------------------------------
@@ -466,8 +665,22 @@ def test_a_difference_tells_both_sides_whole(before, after):
 
 
 def test_a_difference_is_word_by_word():
-    assert word_diff("the old softmax", "the new softmax") == [("same", "the "), ("gone", "old"), ("came", "new"), ("same", " softmax")]
+    assert word_diff("the old softmax", "the new softmax") == [("same", "the "), ("gone", "old "), ("came", "new "), ("same", "softmax")]
     assert word_diff("注意力", "注意") == [("same", "注意"), ("gone", "力")]
+    assert word_diff("two heads", "two heads more") == [("same", "two heads"), ("came", " more")]
+    assert word_diff("a cat, a dog", "a dog") == [("same", "a "), ("gone", "cat, a "), ("same", "dog")]
+
+
+@pytest.mark.parametrize("between", [" ", ", ", " | "])
+def test_a_difference_of_long_texts_is_told_at_once(between):
+    """A page draws up to twenty of them; a word that stands between all others must not make it wait."""
+    before, after = (between.join(f"{letter}{number}" for number in range(600)) for letter in "xy")
+    begun = time.process_time()
+    parts = word_diff(before, after)
+    assert time.process_time() - begun < 1.0
+    assert all(text.strip() in {"", ",", "|"} for kind, text in parts if kind == "same")
+    assert "".join(text for kind, text in parts if kind != "came") == before
+    assert "".join(text for kind, text in parts if kind != "gone") == after
 
 
 # -- nearly the same -----------------------------------------------------------------------------------------------------------

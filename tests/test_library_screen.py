@@ -1,9 +1,12 @@
 """The Library screen without a browser: a table that is searched and changed, notes that come in, exports that are made."""
 
+import io
 import time
 
+import numpy as np
 import pytest
 from markdown_it import MarkdownIt
+from PIL import Image
 from sqlmodel import select
 from streamlit.testing.v1 import AppTest
 
@@ -15,7 +18,8 @@ from backend.library import apply_import, mark_many, move_many, tag_many
 from backend.memory import Grade
 from backend.tables import Card, LearnerCard, Overlay
 from screens.parts import desk as open_desk
-from screens.parts.pictures_as_links import without_remote_pictures
+from screens.parts import long_work
+from screens.parts.pictures_as_links import as_words, without_remote_pictures
 from tests.test_screens import HOUSE, desk, open_app, words  # noqa: F401 - the fixture
 
 
@@ -109,6 +113,100 @@ def test_an_attached_picture_is_shown_and_a_broken_one_only_named(desk):  # noqa
     assert not shown.exception
     assert any("Attached: bad.png" in caption.value for caption in shown.caption)
     assert not any("![" in element.value for element in shown.markdown), "no request leaves the page"
+
+
+def saved(picture: Image.Image, form: str) -> bytes:
+    kept = io.BytesIO()
+    picture.save(kept, form)
+    return kept.getvalue()
+
+
+def unshowable() -> dict[str, bytes]:
+    """Files whose first bytes promise a picture; each ended the page."""
+    noise = np.random.default_rng(0).integers(0, 256, (600, 1000, 3), dtype=np.uint8)
+    wide = Image.fromarray(noise)
+    jpeg, gif = saved(wide, "JPEG"), saved(wide.convert("P"), "GIF")
+    deep = Image.fromarray(noise[:200, :300, 0].astype(np.uint16) * 257)
+    return {"cut.jpg": jpeg[: len(jpeg) // 2], "cut.gif": gif[: len(gif) // 2], "deep.png": saved(deep, "PNG"), "flat.png": saved(Image.new("L", (3000, 1)), "PNG")}
+
+
+def pictures_drawn(media: list[MediaRecord], source: str) -> AppTest:
+    open_app("library")
+    with store.writing(open_desk.engine()) as session:
+        apply_import(session, learner=open_desk.learner(), records=Records("pictures", media=media), at=store.now())
+    return AppTest.from_string(f"from screens.parts.attached import draw_pictures\ndraw_pictures({source!r})", default_timeout=60).run()
+
+
+@pytest.mark.parametrize("name", sorted(unshowable()))
+def test_a_picture_that_cannot_be_decoded_or_scaled_is_named(desk, name):  # noqa: F811
+    shown = pictures_drawn([MediaRecord(name, unshowable()[name])], f"![]({name})")
+    assert not shown.exception
+    assert not shown.get("image")
+    assert [caption.value.partition(",")[0] for caption in shown.caption] == [f"Attached: {name}"]
+
+
+SPY = "![x](https://example.org/a.png)"
+
+
+def calls_out(markdown: str) -> bool:
+    """Would a picture be fetched if this were drawn?"""
+    return any(child.type == "image" for token in MarkdownIt("commonmark").parse(markdown) for child in token.children or ())
+
+
+def drawn(app: AppTest) -> list[str]:
+    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error)
+    return [element.value for kind in kinds for element in kind] + [expander.label for expander in app.expander]
+
+
+def test_no_name_of_a_file_calls_another_host(desk):  # noqa: F811
+    assert calls_out(SPY)
+    good = (HOUSE / "static" / "attend.png").read_bytes()
+    source = "".join(f"![a](%21%5Bx%5D%28https%3A//example.org/a.png%29{end})" for end in (".pdf", ".png"))
+    shown = pictures_drawn([MediaRecord(f"{SPY}.pdf", b"%PDF"), MediaRecord(f"{SPY}.png", good)], source)
+    assert not shown.exception
+    told = [caption.value for caption in shown.caption] + [image.proto.imgs[0].caption for image in shown.get("image")]
+    assert len(told) == 2
+    assert not [text for text in told if calls_out(text)]
+
+
+def test_no_progress_and_no_message_calls_another_host(desk):  # noqa: F811
+    app = open_app("library")
+    work = long_work.Work(f"Reading {SPY}", run=lambda progress: None, then=lambda result: None, done=1, total=2, what=SPY)
+    app.session_state["long-work"] = work
+    app.session_state["library-said"] = f"{SPY}: 1 new"
+    app.session_state["library-problem"] = f"It was not read: {SPY}."
+    part(app, "Bring in")
+    assert not app.exception
+    bars = [element.proto.text for element in app.get("progress")]
+    assert bars
+    assert any("It was not read" in text for text in drawn(app))
+    assert any("1 new" in text for text in drawn(app))
+    assert not [text for text in [*drawn(app), *bars] if calls_out(text)]
+
+
+def test_no_title_calls_another_host(desk):  # noqa: F811
+    open_app("library")
+    records = Records(SPY)
+    source = f'- "{SPY}"'
+    text = f"---\ntitle: '{SPY}'\naliases:\n{source}\nsources:\n{source}\n---\n\nWords.\n\nQ: What spies? ^spy-1\n\nA: It.\n"
+    read_text(records, text, slug="spy", file="spy.md")
+    with store.writing(open_desk.engine()) as session:
+        apply_import(session, learner=open_desk.learner(), records=records, at=store.now())
+    pages = [
+        open_app("read", topic="my-spy"), open_app("read"), open_app("read", view="glossary"), open_app("read", view="map"), open_app("read", topic="my-sp"),
+        open_app("library", card="my-spy-1"), part(open_app("library"), "Bring in"), open_app("review", topic="my-spy"), open_app("today"),
+    ]  # fmt: skip
+    for page in pages:
+        assert not page.exception
+        assert not [text for text in drawn(page) if calls_out(text)]
+    assert [title.value for title in pages[0].title] == [as_words(SPY)]
+
+
+@pytest.mark.parametrize("name", [SPY, "a_b*c*", "`code", "<b>", "# $x$ | ~y~", "[a](/b)", "\\[x](https://example.org)", "![x][y]\n\n[y]: https://example.org/z.png"])
+def test_a_name_is_drawn_letter_by_letter(name):
+    tokens = MarkdownIt("commonmark").parse(as_words(name))
+    assert [child.type for token in tokens for child in token.children or ()] in (["text"], ["text", "text_special"])
+    assert "".join(child.content for token in tokens for child in token.children or ()) == " ".join(name.split())
 
 
 def test_the_choice_of_columns_is_kept(desk):  # noqa: F811

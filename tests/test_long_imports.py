@@ -12,9 +12,10 @@ from backend import library, review, store
 from backend.__main__ import main
 from backend.check import check_database
 from backend.exchange.formats import write_path
-from backend.exchange.records import Cancelled, CardRecord, MemoryRecord, Records, ReviewRecord, TopicRecord
+from backend.exchange.records import Cancelled, CardRecord, MemoryRecord, Records, ReviewRecord, TopicRecord, Unreadable
 from backend.library import apply_import, import_records, list_imports, take_back, take_back_unfinished
 from backend.library_import import SMALL
+from backend.library_undo import Undoing
 from backend.memory import Grade
 from backend.repair import plan_repair, repair
 from backend.sync import sync
@@ -122,6 +123,93 @@ def test_an_import_that_is_taken_back_while_it_runs_stops(engine, learner):
     with pytest.raises(Cancelled, match="from elsewhere"):
         import_records(engine, learner=learner, records=large(), at=NOON, progress=meddle)
     assert rows(engine) == before
+
+
+def test_an_import_that_is_just_being_taken_back_writes_no_more(engine, learner):
+    before = rows(engine)
+    work: list[Undoing] = []
+
+    def meddle(done: int, total: int, what: str) -> None:
+        if done <= 1000 or work:
+            return
+        with store.reading(engine) as session:
+            work.append(Undoing(session, learner=learner, run=list_imports(session, learner=learner)[0], at=NOON))
+        with store.writing(engine) as session:
+            next(work[0].pieces())(session)
+
+    with pytest.raises(Cancelled, match="from elsewhere"):
+        import_records(engine, learner=learner, records=large(), at=NOON, progress=meddle)
+    assert rows(engine) == before
+    import_records(engine, learner=learner, records=large(), at=NOON + 1)
+    again = rows(engine)
+    for write in work[0].pieces():  # the other one wakes up when it is all over
+        with store.writing(engine) as session:
+            write(session)
+    assert rows(engine) == again
+
+
+def test_a_card_graded_while_its_import_is_taken_back_stays(engine, learner):
+    report = import_records(engine, learner=learner, records=large(), at=NOON)
+    with store.reading(engine) as session:
+        work = Undoing(session, learner=learner, run=session.get(ImportRun, report.run), at=NOON + 2)
+    for number, write in enumerate(work.pieces()):
+        if number == 1:
+            with store.writing(engine) as session:
+                shown = review.showing_of(session, learner=learner, card="my-large-2", at=NOON + 1)
+                review.record_grade(session, learner=learner, card="my-large-2", showing=shown.number, grade=Grade.GOOD, at=NOON + 1, duration=1000)
+        with store.writing(engine) as session:
+            write(session)
+    assert "1 cards that you have learned since" in work.words
+    with store.reading(engine) as session:
+        assert [(card.id, card.orphaned_at) for card in session.exec(select(Card).where(Card.owner == learner))] == [("my-large-2", NOON + 2)]
+        assert [event.kind for event in session.exec(select(Event))] == ["grade"]
+    assert check_database(engine) == []
+
+
+def test_of_two_imports_of_the_same_cards_the_second_is_refused(engine, learner):
+    refused: list[str] = []
+
+    def second(done: int, total: int, what: str) -> None:
+        if done > 1000 and len(refused) < 2:
+            for records in (large(), large(40)):
+                with pytest.raises(Unreadable) as problem:
+                    import_records(engine, learner=learner, records=records, at=NOON + 1)
+                refused.append(str(problem.value))
+
+    report = import_records(engine, learner=learner, records=large(), at=NOON, progress=second)
+    assert (report.new, [("large is under way" in words) for words in refused]) == (COUNT, [True, True])
+    with store.reading(engine) as session:
+        assert len(session.exec(select(Card.id).where(Card.owner == learner)).all()) == COUNT
+        assert len(list_imports(session, learner=learner)) == 1
+    assert check_database(engine) == []
+
+
+@pytest.mark.parametrize("count", [COUNT, 40])
+def test_what_came_in_after_an_import_was_planned_is_not_taken_back_with_it(engine, learner, monkeypatch, count):
+    class Overtaken(library.Import):
+        def __init__(self, *arguments, **more) -> None:
+            super().__init__(*arguments, **more)
+            monkeypatch.setattr(library, "Import", type(self).__base__)
+            import_records(engine, learner=learner, records=large(40), at=NOON)
+
+    monkeypatch.setattr(library, "Import", Overtaken)
+    with pytest.raises(Unreadable, match="try again"):
+        import_records(engine, learner=learner, records=large(count), at=NOON)
+    with store.reading(engine) as session:
+        assert len(session.exec(select(Card.id).where(Card.owner == learner)).all()) == 40
+
+
+def test_a_card_that_came_in_between_is_told_in_words(engine, learner):
+    def meddle(done: int, total: int, what: str) -> None:
+        with store.writing(engine) as session:
+            if session.get(Card, "my-large-3000") is None:
+                session.add(Card(id="my-large-3000", block="my-large-3000", topic="alpha", form="prose", source="", sha=""))
+
+    with pytest.raises(Unreadable, match="other changes to the same cards: try again"):
+        import_records(engine, learner=learner, records=large(), at=NOON, progress=meddle)
+    with store.reading(engine) as session:
+        assert session.get(Card, "my-large-3000") is not None
+        assert session.exec(select(Card).where(Card.owner == learner)).all() == []
 
 
 def test_another_learner_hardly_waits(engine, learner):

@@ -17,11 +17,12 @@ from backend import store
 from backend.library import find_media
 from backend.questions import Question
 from screens.parts import desk
-from screens.parts.pictures_as_links import without_remote_pictures
+from screens.parts.pictures_as_links import as_words, without_remote_pictures
 
 SHOWN = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 MOST_PIXELS = 40_000_000
-WIDEST = 640
+WIDEST = 640  # and no flatter than that: scaled down, a strip of one row has no height left
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # not 16 bits: Streamlit cannot write those
 _EMBED = re.compile(r"!\[\[([^\]\n|]{1,500})(?:\|[^\]\n]*)?\]\]")
 _ALONE = re.compile(r"\s*!\[([^\]\n]{0,500})\]\(([^)\n]{1,500})\)\s*")
 
@@ -66,11 +67,20 @@ def draw_pictures(markdown: str) -> bool:
     with store.reading(desk.engine()) as session:
         found = find_media(session, learner=desk.learner(), markdown=markdown)
     for media in found:
-        if media.name.lower().endswith(SHOWN) and can_be_shown(media.data):
-            st.image(media.data, caption=media.name.rpartition("/")[2], width=min(width_of(media.data), WIDEST))
-        else:
-            st.caption(f"Attached: {media.name}, {len(media.data):,} bytes")
+        if not (media.name.lower().endswith(SHOWN) and _drawn(media.name, media.data)):
+            st.caption(f"Attached: {as_words(media.name)}, {len(media.data):,} bytes")
     return bool(found)
+
+
+def _drawn(name: str, data: bytes) -> bool:
+    """False when the picture cannot be shown: one bad file must not take the note around it down."""
+    if not can_be_shown(data):
+        return False
+    try:
+        st.image(data, caption=as_words(name.rpartition("/")[2]), width=min(width_of(data), WIDEST))
+    except Exception:  # Streamlit scales with Pillow, which raises whatever its decoders do
+        return False
+    return True
 
 
 def draw_front_pictures(question: Question | None) -> None:
@@ -105,7 +115,9 @@ def width_of(data: bytes) -> int:
 def _measured(data: bytes) -> int:
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            picture.verify()
-            return picture.width if 0 < picture.width * picture.height <= MOST_PIXELS else 0
+            if not (0 < picture.width * picture.height <= MOST_PIXELS and picture.mode in MODES and picture.width <= picture.height * WIDEST):
+                return 0
+            picture.load()  # verify() would read no pixel of a JPEG: a file that was cut short passes it
+            return picture.width
     except Exception:  # Pillow raises whatever its decoders do
         return 0

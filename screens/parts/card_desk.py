@@ -17,7 +17,7 @@ from screens.parts.attached import draw_pictures, with_plain_pictures
 from screens.parts.card_face import back, front
 from screens.parts.forgetting_curve import draw_curve
 from screens.parts.near_cards import warn_of_near
-from screens.parts.pictures_as_links import without_remote_pictures
+from screens.parts.pictures_as_links import as_words, without_remote_pictures
 
 GRADES = {1: "Again", 2: "Hard", 3: "Good", 4: "Easy"}
 WORDS = {
@@ -34,7 +34,7 @@ def say(words: str) -> None:
 
 def draw_card_desk(card: DeckCard) -> None:
     with st.container(key="one-card"):
-        st.subheader(card.title, anchor=False)
+        st.subheader(as_words(card.title), anchor=False)
         section = f"&section={card.section}" if card.section else ""
         st.markdown(f"[In its note](/read?topic={card.topic}{section}) · `{card.id}`")
         if card.question is None:
@@ -98,7 +98,7 @@ def stay(card: str) -> None:
 def preview(source: str) -> None:
     read, mistakes = read_cards(source)
     for mistake in mistakes:
-        st.warning(f"Line {mistake.line}: expected {mistake.expected}, came {mistake.came}")
+        st.warning(f"Line {mistake.line}: expected {as_words(mistake.expected)}, came {as_words(mistake.came)}")
     for written in read[:1]:
         for number, shown in enumerate(showings(written)[:4]):
             with st.container(border=True):

@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 from backend.exchange.records import Cancelled, Progress
+from screens.parts.pictures_as_links import as_words
 
 KEY = "long-work"
 AT_ONCE = 1.2  # seconds that the page waits: most work is done by then and needs no progress
@@ -85,10 +86,11 @@ def _watched() -> None:
         st.rerun()
     assert work is not None
     share = min(work.done / work.total, 1.0) if work.total else 0.0
-    how_far = f"{work.what}: {work.done:,} of {work.total:,}" if work.total else work.what
+    what = as_words(work.what)
+    how_far = f"{what}: {work.done:,} of {work.total:,}" if work.total else what
     waited = time.monotonic() - work.begun
     with st.container(key="long-work", border=True):
-        st.progress(share, text=f"**{work.title}** · {how_far} · {waited:.0f} s")
+        st.progress(share, text=f"**{as_words(work.title)}** · {how_far} · {waited:.0f} s")
         stopping = work.cancelled.is_set()
         st.button("Stopping ..." if stopping else "Cancel", on_click=work.cancelled.set, key="cancel-work", disabled=stopping)
 

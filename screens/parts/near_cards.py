@@ -11,6 +11,7 @@ from backend import store
 from backend.duplicates import Near, find_near
 from backend.nearness import Nearness, nearness_stamp, read_nearness
 from screens.parts import desk
+from screens.parts.pictures_as_links import as_words
 from screens.parts.search_desk import embed
 
 
@@ -29,13 +30,8 @@ def near_cards(question: str, *, leaving_out: Collection[str] = ()) -> list[Near
 def warn_of_near(question: str, *, leaving_out: Collection[str] = ()) -> None:
     found = near_cards(question, leaving_out=leaving_out)
     if found:
-        listed = "\n".join(f"- [{in_brackets(near.asked)}](/library?card={quote(near.card)}) · {in_brackets(near.title)} · {likeness(near)}" for near in found)
+        listed = "\n".join(f"- [{as_words(near.asked)}](/library?card={quote(near.card)}) · {as_words(near.title)} · {likeness(near)}" for near in found)
         st.warning(f"{'A card asks' if len(found) == 1 else f'{len(found)} cards ask'} nearly the same:\n\n{listed}", icon=":material/content_copy:")
-
-
-def in_brackets(text: str) -> str:
-    """As the words of a link, whatever is in them."""
-    return "".join(f"\\{letter}" if letter in "[]()*_`$\\<>#|~" else letter for letter in text[:160])
 
 
 def likeness(near: Near) -> str:

@@ -1,4 +1,4 @@
-"""No text that a learner brought along may send a request to another host when it is looked at."""
+"""No text and no name that a learner brought along may send a request to another host when it is looked at."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ _PARSERS = (MarkdownIt("commonmark", {"html": False}), MarkdownIt("commonmark", 
 
 
 _DRAWN = re.compile(r"!\[[^\]\[]*\]\(data:image/svg\+xml;base64,[A-Za-z0-9+/=]+\)")  # a lab drew it, and it holds all that it shows
+_MARKS = re.compile(r"([\\\[\]*_`$<>#|~])")
+
+
+def as_words(name: str, most: int = 160) -> str:
+    """A title, a file's name or a message, for a place where Markdown is drawn: each letter is shown as it is, on one line.
+
+    Whoever names a file decides what its name holds; without this a name could be a picture from another host."""
+    return _MARKS.sub(r"\\\1", " ".join(name[:most].split()))
 
 
 def without_remote_pictures(markdown: str) -> str:

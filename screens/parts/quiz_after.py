@@ -18,6 +18,7 @@ from backend.settings import read_settings
 from backend.topics import standings
 from screens.parts import desk
 from screens.parts.card_face import lefts, prompt
+from screens.parts.pictures_as_links import as_words
 from screens.parts.quiz_faces import draw_back, listed_choices, score_word, shown_answer
 
 TO_READ = 3
@@ -27,6 +28,7 @@ MODE_WORDS = {"practice": "practice", "exam": "exam", "diagnostic": "diagnostic"
 
 def after_page(sitting: Sitting, *, titles: dict[str, str]) -> None:
     result = summarise(sitting)
+    titles = {slug: as_words(title) for slug, title in titles.items()}
     with st.container(key="column"):
         st.title("How it went", anchor=False)
         headline(sitting, result)

@@ -614,7 +614,7 @@ def ask_dropped(rng: random.Random) -> Question:
                 sum(max(slots - load, 0) for load in loads),
                 "These are the slots that stay free; a token does not move to another expert by itself.",
             ),
-            Mistake("no-reserve", sum(max(load - N / E, 0) for load in loads), "This forgets the capacity factor."),
+            Mistake("no-reserve", sum(max(load - capacity(N, 1, E, 1.0), 0) for load in loads), "This forgets the capacity factor."),
             Mistake("whole-queue", max(loads), "The first ones in the queue are served."),
             Mistake("slots", slots, "This is the number of slots of one expert."),
             Mistake("served", N - right, "These are the tokens that are served."),

@@ -360,16 +360,11 @@ def ask_visible(rng: random.Random) -> Question:
         kind, T = rng.choice(("causal", "prefix", "window")), rng.randint(5, 12)
         size = rng.randint(2, T - 2)
         right = int(_mask(kind, T, size, size).sum())
-        half = T * (T - 1) // 2
-        causal = T * (T + 1) // 2
         mistakes = [
             Mistake("self-hidden", right - T, "This hides each token from itself. Its own position stays visible."),
             Mistake("no-mask", T * T, "This is the whole square: nothing is hidden."),
-            Mistake("causal-mask", causal, "This is the plain causal mask."),
             Mistake("hidden-counted", T * T - right, "These are the entries that are hidden."),
-            Mistake("whole-window-everywhere", T * size, f"This gives every row {size} keys; the rows do not all have the same number."),
-            Mistake("block-alone", size * size, f"This counts a full square of {size} by {size} and leaves out the other rows."),
-            Mistake("strict-triangle", half, "This is the triangle without its diagonal."),
+            *_mistakes_with(kind, T, size),
         ]
         options = number_options(rng, right, "Row by row: what each query may read.", mistakes)
         if options:
@@ -390,6 +385,20 @@ def ask_visible(rng: random.Random) -> Question:
         settings={"kind": kind, "prefix": min(size, 12), "window": min(size, 8), "drawn": [kind, T, size]},
         level=1,
     )
+
+
+def _mistakes_with(kind: str, T: int, size: int) -> list[Mistake]:
+    """Those that only this kind of mask invites: no number of a prefix or a window where the question has none."""
+    causal = T * (T + 1) // 2
+    if kind == "causal":
+        return [
+            Mistake("one-ahead", causal + T - 1, "This also shows each token the one after it, the one to be predicted."),
+            Mistake("diagonal-alone", T, "This is the diagonal alone. Each token also reads those before it."),
+        ]
+    plain = Mistake("causal-mask", causal, "This is the plain causal mask.")
+    if kind == "prefix":
+        return [plain, Mistake("block-alone", size * size, "This counts the square of the prefix and leaves out the other rows.")]
+    return [plain, Mistake("whole-window-everywhere", T * size, f"This gives every row {size} keys; the first rows have fewer.")]
 
 
 def second_visible(question: Question) -> float:
