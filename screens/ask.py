@@ -25,7 +25,7 @@ from backend.own_card import LONGEST_CARD_ANSWER, LONGEST_QUESTION, as_card, kee
 from backend.search import Hit
 from backend.topics import TopicLine, list_topics
 from screens.parts import desk, search_desk
-from screens.parts.pictures_as_links import without_remote_pictures
+from screens.parts.pictures_as_links import letter_by_letter, without_remote_pictures
 
 EXAMPLES = ["why divide by the square root of d_k?", "LoRA vs prefix tuning", "为什么Transformer用LN不用BN", "my loss suddenly jumps up, what now"]
 LONGEST = 500  # characters of a question that is kept
@@ -162,11 +162,7 @@ def source_line(number: int, cited: Citation) -> str:
     place = cited.heading.rpartition(" > ")[2] if " > " in cited.heading else ""
     kind = "" if not cited.card else " · card" if cited.section else " · your own card"
     where = f"{cited.title}" + (f" · {place}" if place else "") + kind
-    return f"- :gray[\\[{number}\\]] [{escaped(where)}]({cited_address(cited)})"
-
-
-def escaped(text: str) -> str:
-    return re.sub(r"([\\\[\]*_`$<>~:])", r"\\\1", text)
+    return f"- :gray[\\[{number}\\]] [{letter_by_letter(where)}]({cited_address(cited)})"
 
 
 def in_label(markdown: str) -> str:
@@ -176,7 +172,7 @@ def in_label(markdown: str) -> str:
 
 def read_as(answer: Answer) -> None:
     if answer.corrected:
-        st.caption("Read as: " + ", ".join(f"{escaped(typed)} → **{escaped(taken)}**" for typed, taken in answer.corrected.items()))
+        st.caption("Read as: " + ", ".join(f"{letter_by_letter(typed)} → **{letter_by_letter(taken)}**" for typed, taken in answer.corrected.items()))
     for notice in answer.notices:
         if "passages have their vector" not in notice:  # the bar above says that
             st.info(notice, icon=":material/info:")
@@ -184,7 +180,7 @@ def read_as(answer: Answer) -> None:
 
 def draw_refusal(answer: Answer) -> None:
     read_as(answer)
-    st.markdown(f"**{escaped(answer.text)}**")
+    st.markdown(f"**{letter_by_letter(answer.text)}**")
     if answer.outcome == RELATED and answer.near:
         st.markdown("Nearest in the notes:\n\n" + "\n".join(f"- {near_line(hit)}" for hit in unique(answer.near)))
     elif answer.ranking:
@@ -198,8 +194,8 @@ def unique(hits: Sequence[Hit]) -> list[Hit]:
 def near_line(hit: Hit) -> str:
     place = hit.heading.rpartition(" > ")[2] if " > " in hit.heading else ""
     if not hit.section:
-        return f"[{escaped(hit.title)} · your own card](/library?card={quote(hit.card)})"
-    return f"[{escaped(hit.title)}{' · ' + escaped(place) if place else ''}]({read_address(hit.topic, hit.section)})"
+        return f"[{letter_by_letter(hit.title)} · your own card](/library?card={quote(hit.card)})"
+    return f"[{letter_by_letter(hit.title)}{' · ' + letter_by_letter(place) if place else ''}]({read_address(hit.topic, hit.section)})"
 
 
 # -- a language model, if there is one -----------------------------------------------------------------------------------------
@@ -211,7 +207,7 @@ def generate_below(answer: Answer, titles: dict[str, str]) -> None:
     if asked is None:
         return
     with st.container(key="generated", border=True):
-        st.caption(f"In the words of {escaped(asked.model)}, checked sentence by sentence")
+        st.caption(f"In the words of {letter_by_letter(asked.model)}, checked sentence by sentence")
         held = st.session_state.get("generated")
         if held and held[0] == answer.question:
             st.markdown("\n\n".join(held[1]))
@@ -228,10 +224,10 @@ def generate_below(answer: Answer, titles: dict[str, str]) -> None:
 
 def claim_line(piece: Claim | Trouble) -> str:
     if isinstance(piece, Trouble):
-        return f":orange[{escaped(piece.said)}]"
+        return f":orange[{letter_by_letter(piece.said)}]"
     numbers = "".join(f" \\[{number}\\]" for number in piece.cited)
-    text = escaped(piece.text) if not piece.supported else piece.text
-    return f"{text}{numbers}" if piece.supported else f"~~{text}~~{numbers} :orange[not supported: {escaped(piece.why_not)}]"
+    text = letter_by_letter(piece.text) if not piece.supported else piece.text
+    return f"{text}{numbers}" if piece.supported else f"~~{text}~~{numbers} :orange[not supported: {letter_by_letter(piece.why_not)}]"
 
 
 # -- beside the answer ---------------------------------------------------------------------------------------------------------
@@ -271,9 +267,9 @@ def offer_card(answer: Answer, number: int, titles: dict[str, str]) -> None:
             if card is not None:
                 st.markdown(without_remote_pictures(f"**{question.strip()}**\n\n{told.strip()}"))
             else:
-                st.markdown(f":orange[{escaped(problem)}]")
+                st.markdown(f":orange[{letter_by_letter(problem)}]")
         topic = answer.citations[0].topic
-        st.caption(f"It joins your own cards on {escaped(titles.get(topic, topic))}; the shipped note stays as it is.")
+        st.caption(f"It joins your own cards on {letter_by_letter(titles.get(topic, topic))}; the shipped note stays as it is.")
         st.button("Keep this card", type="primary", key="keep-card", on_click=keep_own_card, args=(answer, number, topic), disabled=card is None)
     if said := st.session_state.pop("own-problem", ""):
         st.warning(said)
@@ -309,8 +305,8 @@ def draw_beside(answer: Answer, topics: dict[str, TopicLine]) -> None:
     if first is None:
         return
     labs = [lab for slug in cited if slug in topics for lab in topics[slug].labs]
-    lines = [f"[Review {REVIEWED} cards on {escaped(topics[slug].title)}](/review?topic={quote(slug)}&count={REVIEWED})" for slug in cited if slug in topics]
-    lines += [f"See it run: [{escaped(desk.lab_title(lab))}](/labs?lab={quote(lab)})" for lab in dict.fromkeys(labs)]
+    lines = [f"[Review {REVIEWED} cards on {letter_by_letter(topics[slug].title)}](/review?topic={quote(slug)}&count={REVIEWED})" for slug in cited if slug in topics]
+    lines += [f"See it run: [{letter_by_letter(desk.lab_title(lab))}](/labs?lab={quote(lab)})" for lab in dict.fromkeys(labs)]
     st.markdown("###### Go on\n\n" + "\n".join(f"- {line}" for line in lines))
 
 
@@ -320,7 +316,7 @@ def asked_before() -> None:
     seen = list(dict.fromkeys(rows))[:12]
     if seen:
         with st.expander("Asked before"):
-            st.markdown("\n".join(f"- [{escaped(question)}]({ask_address(question)})" + ("" if outcome == ANSWERED else f" :gray[{outcome}]") for question, outcome in seen))
+            st.markdown("\n".join(f"- [{letter_by_letter(question)}]({ask_address(question)})" + ("" if outcome == ANSWERED else f" :gray[{outcome}]") for question, outcome in seen))
 
 
 main()

@@ -10,14 +10,19 @@ _PARSERS = (MarkdownIt("commonmark", {"html": False}), MarkdownIt("commonmark", 
 
 
 _DRAWN = re.compile(r"!\[[^\]\[]*\]\(data:image/svg\+xml;base64,[A-Za-z0-9+/=]+\)")  # a lab drew it, and it holds all that it shows
-_MARKS = re.compile(r"([\\\[\]*_`$<>#|~])")
+_MARKS = re.compile(r"([\\\[\]*_`$<>#|~:])")
+
+
+def letter_by_letter(text: str) -> str:
+    """For a place where Markdown is drawn: each letter is shown as it is."""
+    return _MARKS.sub(r"\\\1", text)
 
 
 def as_words(name: str, most: int = 160) -> str:
-    """A title, a file's name or a message, for a place where Markdown is drawn: each letter is shown as it is, on one line.
+    """A title, a file's name or a message, letter by letter on one line.
 
     Whoever names a file decides what its name holds; without this a name could be a picture from another host."""
-    return _MARKS.sub(r"\\\1", " ".join(name[:most].split()))
+    return letter_by_letter(" ".join(name[:most].split()))
 
 
 def without_remote_pictures(markdown: str) -> str:

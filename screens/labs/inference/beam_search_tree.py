@@ -30,6 +30,7 @@ from torch import Tensor
 from backend.questions import Form, Question
 from models import checkpoints
 from models.beam import Hypothesis, Search, all_sequences, beam_search, best_continuations, continue_group, penalised
+from models.gpt2_twin import gpt2_twin
 from screens.labs import Check, Choice, Experiment, Mistake, Slider, Text, number_options, numeral
 from screens.labs.drawing import axis, lines
 from screens.labs.pictures import Node, Strip, TokenStrip, Tree
@@ -370,16 +371,8 @@ TRY = [
 
 def verify() -> list[Check]:
     """Token for token against transformers on our weights, and against listing every sequence where that is possible."""
-    from transformers import GPT2Config, GPT2LMHeadModel
-
     model, tokenizer, _ = checkpoints.load("toy_decoder")
-    theirs = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=model.config.vocabulary, n_positions=model.config.context, n_embd=model.config.width, n_layer=model.config.layers,
-            n_head=model.config.heads, activation_function="gelu", bos_token_id=tokenizer.end, eos_token_id=tokenizer.end, pad_token_id=tokenizer.end,
-        )
-    ).eval()  # fmt: skip
-    _copy_weights(model, theirs)
+    theirs = gpt2_twin(model, tokenizer.end)
     checks = []
     with torch.inference_mode():
         for width, alpha, steps in ((2, 1.0, 12), (4, 0.0, 10), (5, 1.5, 12)):
@@ -397,25 +390,6 @@ def verify() -> list[Check]:
     everything = _everything(6, 1.0)
     gap = max(abs(a.final(1.0) - b.final(1.0)) for a, b in zip(wide[:20], everything[:20]))
     return [*checks, Check("the 20 best scores of a beam wider than the tree", "every sequence, listed", gap, 1e-6)]
-
-
-def _copy_weights(model: Any, theirs: Any) -> None:
-    """Ours into GPT-2's names; GPT-2 stores its matrices the other way round and has biases, which are zero here."""
-    with torch.no_grad():
-        theirs.transformer.wte.weight.copy_(model.embedding.weight)
-        theirs.transformer.wpe.weight.copy_(model.position.weight)
-        theirs.transformer.ln_f.load_state_dict(model.norm.state_dict())
-        for block, their in zip(model.blocks, theirs.transformer.h):
-            their.ln_1.load_state_dict(block.norm_attention.state_dict())
-            their.ln_2.load_state_dict(block.norm_feed_forward.state_dict())
-            own = block.attention
-            their.attn.c_attn.weight.copy_(torch.cat([own.query.weight, own.key.weight, own.value.weight]).T)
-            their.attn.c_attn.bias.zero_()
-            their.attn.c_proj.weight.copy_(own.out.weight.T)
-            their.attn.c_proj.bias.zero_()
-            for layer, its in ((block.feed_forward.up, their.mlp.c_fc), (block.feed_forward.down, their.mlp.c_proj)):
-                its.weight.copy_(layer.weight.T)
-                its.bias.copy_(layer.bias)
 
 
 # Computed questions; what was drawn travels in settings["drawn"].
