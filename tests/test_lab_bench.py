@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,21 +13,26 @@ import numpy as np
 import pytest
 import streamlit as st
 from sqlmodel import Session
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from backend import store
 from backend.cards import read_cards
 from backend.predictions import experiments_tried, first_predictions, is_kept, keep_as_card, list_predictions, record_prediction
 from backend.questions import Form
-from screens.labs import Progress, catalogue, load
-from screens.labs.pictures import AttentionView, Cell, Frame, Node, Playback, Strip, Swept, TokenStrip, Tree
+from screens.labs import Progress, Text, catalogue, load, write_settings
+from screens.labs.pictures import AttentionView, Cell, Frame, Node, Picture, Playback, Strip, Swept, TokenStrip, Tree
 from screens.parts.attention_view import BUDGET, attention_payload, weights_sent
 from screens.parts.browser_pictures import payload_of, picture_html
+from screens.parts.control_panel import face_of, place_of
 from screens.parts.lab_quiz import as_question
 from screens.parts.lab_runs import start_run
 from screens.parts.lab_view import rows_of, run_to_show
-from screens.parts.live_slider import Moved, moved
+from screens.parts.live_control import Moved, moved
+from screens.parts.live_route import ROUTES
 from screens.parts.payload import pack, unpack
+from screens.parts.plot import spec_of
 from screens.parts.tree_view import layout
 from tests.test_screens import HOUSE, desk, words  # noqa: F401
 
@@ -232,6 +238,55 @@ def test_a_visitor_finds_long_work_under_way_and_later_settings_wait_unless_thei
     assert run_to_show(lab, {"kind": "quick"}, finished(second)).result == "done"
 
 
+# --- what a moved control paints --------------------------------------------------------------------------------------
+
+
+def asked(slug: str, **given: str) -> dict[str, Any]:
+    """The answer to a moved control, read as the browser reads it; {} where there is none."""
+    client = TestClient(Starlette(routes=ROUTES))
+    answer = client.get("/live/pictures", params={"lab": slug, **given}, headers={"X-Attend": "live"})
+    if answer.status_code != 200:
+        return {}
+    header, arrays = unpack(answer.content)
+    return header | {"sent": {name: array.tobytes() for name, array in arrays.items()}}
+
+
+@pytest.mark.parametrize("slug", list(catalogue()))
+def test_a_moved_control_is_answered_with_what_the_screen_would_draw(slug: str) -> None:
+    lab = load(slug)
+    settings = dict(lab.experiments[0].settings)
+    found = asked(slug, **write_settings(lab.defaults, lab.defaults | settings))
+    if lab.is_long:
+        assert found == {}, "training is started and watched, not answered"
+        return
+    result = lab.compute(**(lab.defaults | settings))
+    figures = lab.figures(result)
+    assert found["says"] == lab.says(result)
+    assert found["pictures"] == [f"{type(figure).__name__}: {title}" for title, figure in figures.items()]
+    for number, figure in enumerate(figures.values()):
+        drawn = payload_of(figure, says=found["says"])[0] if isinstance(figure, Picture) else spec_of(figure).encode()
+        assert found["sent"][str(number)] == drawn
+
+
+def test_an_answer_brings_settings_into_range_and_unknown_labs_have_none() -> None:
+    assert "At head size 512" in asked(SLUG, d_k="500", rule="<script>", nonsense="1")["says"]
+    assert asked("nothing") == asked("../x", d_k="64") == {}
+    client = TestClient(Starlette(routes=ROUTES))
+    assert client.get("/live/pictures", params={"lab": SLUG}).status_code == 404, "a page of another site can send no such header"
+
+
+def test_every_control_has_a_face_and_its_value_a_place() -> None:
+    for slug in catalogue():
+        lab = load(slug)
+        for name, control in lab.controls.items():
+            if isinstance(control, Text):
+                continue
+            face = face_of(control)
+            for value in (lab.defaults[name], *control.ends()):
+                assert not face.values or face.values[place_of(value, face.values)] == value
+            assert len(face.stops) == len(face.values)
+
+
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
@@ -240,6 +295,13 @@ def open_bench(**query: str) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     return app.switch_page("screens/lab_bench.py").run()
+
+
+def sentence(app: AppTest) -> str:
+    """What the lab says of its pictures: a browser component, of which an AppTest sees the data alone."""
+    sent = [json.loads(element.proto.json) for element in app.get("bidi_component") if element.proto.json]
+    (said,) = [data["says"] for data in sent if isinstance(data, dict) and "pictures" in data]
+    return said
 
 
 @pytest.mark.parametrize("slug", list(catalogue()))
@@ -252,7 +314,7 @@ def test_every_lab_opens_on_the_bench(desk: Any, slug: str) -> None:  # noqa: F8
 
 def test_an_address_sets_the_controls_and_says_what_it_had_to_change(desk: Any) -> None:  # noqa: F811
     app = open_bench(lab=SLUG, d_k="500", rule="foo", n_keys="8")
-    assert "At head size 512" in words(app).replace("\\", "")
+    assert "At head size 512" in sentence(app)
     notices = " ".join(caption.value for caption in app.caption)
     assert "The nearest step to 500 is 512" in notices.replace("\\", "")
     assert "is none of none" in notices.replace("\\", "")

@@ -22,14 +22,14 @@ MOST_ROWS = 200  # shown; the CSV holds them all
 MOST_COLUMNS = 40
 
 
-def draw_figure(title: str, figure: Any, *, says: str, key: str, sets: Any = None, compact: bool = False) -> None:
+def draw_figure(title: str, figure: Any, *, says: str, key: str, sets: Any = None, compact: bool = False, spec: str = "") -> None:
     with st.container(key=f"{key}-box"):
         st.markdown(f"**{title}**")
         with st.container(key=f"{key}-shot"):
             if isinstance(figure, Picture):
                 draw_picture(figure, says=says, key=key, on_set=sets)
             else:
-                draw_plot(figure, says=f"{title}. {says}", key=key)
+                draw_plot(figure, title=title, says=says, key=key, spec=spec)
         if not compact:
             _behind(title, figure, says=says, key=key)
 

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from screens.labs import Check, Lab, Progress, Value, load
+from screens.labs.pictures import Picture
 from screens.parts.desk import settle
+from screens.parts.plot import spec_of
 
 Frozen = tuple[tuple[str, Value], ...]
 
@@ -21,6 +23,7 @@ class Drawn(NamedTuple):
     result: Any
     figures: Mapping[str, Any]
     says: str
+    specs: Mapping[str, str]  # of the plotly figures, as the browser gets them
 
 
 @st.cache_resource(show_spinner="Setting up the lab ...", max_entries=512)
@@ -42,7 +45,9 @@ def drawn(slug: str, settings: Frozen) -> Drawn:
 
 
 def draw_result(lab: Lab, result: Any) -> Drawn:
-    return Drawn(result, lab.figures(result), lab.says(result))
+    figures = lab.figures(result)
+    specs = {title: spec_of(figure) for title, figure in figures.items() if not isinstance(figure, Picture)}
+    return Drawn(result, figures, lab.says(result), specs)
 
 
 @st.cache_resource(show_spinner="Comparing with the reference ...", max_entries=512)

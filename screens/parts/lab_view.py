@@ -27,6 +27,8 @@ from screens.parts.control_panel import draw_controls
 from screens.parts.figure_box import draw_figure
 from screens.parts.lab_quiz import draw_quiz
 from screens.parts.lab_runs import Drawn, Run, draw_result, drawn, frozen, loaded_lab, start_run, verified
+from screens.parts.live_answers import live_address, on_the_page
+from screens.parts.said import said
 
 AT_ONCE = 0.25  # seconds that a page waits for long work before it shows its progress
 
@@ -121,16 +123,22 @@ def _controls(lab: Lab, settings: Mapping[str, Value], *, in_address: bool, colu
     def on_change(name: str, value: object) -> None:
         change(lab, {name: value}, in_address=in_address)
 
-    prefix = f"{'bench' if in_address else 'note'}-{lab.slug}"
+    prefix = place_of(lab, compact=not in_address)
+    live = live_address(lab, settings)
     if columns == 1:
-        draw_controls(lab.controls, settings, prefix=prefix, on_change=on_change)
+        draw_controls(lab.controls, settings, prefix=prefix, on_change=on_change, live=live)
     else:
         places = st.columns(columns)
         for index, (name, control) in enumerate(lab.controls.items()):
             with places[index % columns]:
-                draw_controls({name: control}, settings, prefix=prefix, on_change=on_change)
+                draw_controls({name: control}, settings, prefix=prefix, on_change=on_change, live=live)
     for notice in _state(lab.slug)["notices"]:
         st.caption(f":material/straighten: {_plain(notice)}")
+
+
+def place_of(lab: Lab, *, compact: bool) -> str:
+    """How the keys of a lab's widgets and pictures begin: the same lab may stand on the bench and in a note."""
+    return f"{'note' if compact else 'bench'}-{lab.slug}"
 
 
 def _reset_and_link(lab: Lab, settings: Mapping[str, Value]) -> None:
@@ -152,13 +160,14 @@ def _pictures(lab: Lab, settings: Mapping[str, Value], *, in_address: bool, comp
     def on_set(name: str, index: object) -> None:
         change(lab, {name: index}, in_address=in_address)
 
-    st.markdown(f":material/visibility: {_plain(picture.says)}")
-    keys = {title: f"{'note' if compact else 'bench'}-{lab.slug}-picture-{number}" for number, title in enumerate(picture.figures)}
+    prefix = place_of(lab, compact=compact)
+    said(picture.says, pictures=on_the_page(picture), place=prefix, key=f"{prefix}-says")
+    keys = {title: f"{prefix}-picture-{number}" for number, title in enumerate(picture.figures)}
     for row in rows_of(picture.figures, pairs=not compact):
         places = st.columns(len(row), gap="medium") if len(row) > 1 else [st.container()]
         for place, title in zip(places, row):
             with place:
-                draw_figure(title, picture.figures[title], says=picture.says, key=keys[title], sets=on_set, compact=compact)
+                draw_figure(title, picture.figures[title], says=picture.says, key=keys[title], sets=on_set, compact=compact, spec=picture.specs.get(title, ""))
 
 
 def rows_of(figures: Mapping[str, Any], *, pairs: bool) -> list[list[str]]:
@@ -199,7 +208,7 @@ def _quick_picture(lab: Lab, settings: Mapping[str, Value]) -> Drawn | None:
 def _long_picture(lab: Lab, settings: Mapping[str, Value], *, compact: bool) -> Drawn | None:
     state = _state(lab.slug)
     run = state["run"] = run_to_show(lab, settings, state["run"])
-    key = f"{'note' if compact else 'bench'}-{lab.slug}"
+    key = place_of(lab, compact=compact)
     with st.container(horizontal=True, vertical_alignment="center"):
         busy = not run.finished
 

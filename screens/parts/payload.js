@@ -36,15 +36,20 @@ function present(component, create) {
   }
   view.send = (name, value) => component.setTriggerValue(name, value);
   view.keep = (name, value) => component.setStateValue(name, value);
-  const read = unpack(data);
-  const theme = getComputedStyle(host(parentElement)).getPropertyValue("--st-background-color");
-  if (view.stamp !== read.header.stamp || view.theme !== theme) {
+  const show = (bytes) => {
+    const read = unpack(bytes);
+    const theme = getComputedStyle(host(parentElement)).getPropertyValue("--st-background-color");
+    if (view.stamp === read.header.stamp && view.theme === theme) return;
     view.stamp = read.header.stamp;
     view.theme = theme;
     host(parentElement).style.colorScheme = isDark(parentElement) ? "dark" : "light"; // native sliders and scrollbars follow
     view.update(read.header, read.arrays);
-  }
+  };
+  const { place, name } = standing(parentElement);
+  if (place) live.join(place, name, show);
+  live.offer(place, name, () => show(data));
   return () => {
+    if (place) live.leave(place, name);
     view.close?.();
     mounted.delete(parentElement);
   };

@@ -45,7 +45,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def script(name: str) -> str:
     """A component's JavaScript: the shared readers in front of its own file."""
-    return "\n".join((HERE / file).read_text(encoding="utf-8") for file in ("payload.js", f"{name}.js"))
+    return "\n".join((HERE / file).read_text(encoding="utf-8") for file in ("live.js", "payload.js", f"{name}.js"))
 
 
 def style(name: str) -> str:

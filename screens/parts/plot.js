@@ -28,12 +28,22 @@ export default function (component) {
     view.watch.observe(box);
     views.set(parentElement, view);
   }
-  view.data = data;
-  box.style.height = `${data.height}px`;
-  box.setAttribute("role", "figure");
-  box.setAttribute("aria-label", data.says);
-  ask(view);
+  const show = (spec, says, height) => {
+    if (view.spec === spec && view.says === says) return ask(view); // the theme or the width may have changed
+    view.spec = spec;
+    view.says = says;
+    view.height = height;
+    box.style.height = `${height}px`;
+    box.setAttribute("role", "figure");
+    box.setAttribute("aria-label", `${data.title}. ${says}`);
+    ask(view);
+  };
+  view.library = data.library;
+  const { place, name } = standing(parentElement);
+  if (place) live.join(place, name, (bytes, says) => show(new TextDecoder().decode(bytes), says, data.height));
+  live.offer(place, name, () => show(data.spec, data.says, data.height));
   return () => {
+    if (place) live.leave(place, name);
     view.watch.disconnect();
     waiting.delete(view);
     views.delete(parentElement);
@@ -73,8 +83,8 @@ const idle = () => new Promise((resolve) => (window.requestIdleCallback ? reques
 async function draw(view) {
   const { box } = view;
   try {
-    const Plotly = await loaded(view.data.library);
-    const { spec, height } = view.data;
+    const Plotly = await loaded(view.library);
+    const { spec, height } = view;
     const width = box.clientWidth;
     const look = theme(box);
     const wanted = [width, height, look.stamp, spec].join(" ");

@@ -19,22 +19,22 @@ from tests.browser.conftest import FLAGS, READY, free_port, start_app
 LABS = ("attention-heatmap", "tokenizer-playground", "top-p-lab", "temperature-lab", "scaled-softmax-saturation", "rope-rotator", "beam-search-tree")
 PICTURE = ".js-plotly-plot .main-svg, .large canvas, button.token, .picture svg, .picture canvas"
 WATCH = """() => {
-    const main = document.querySelector('[data-testid=stMain]');
-    const before = main.innerText;
+    const said = [...document.querySelectorAll('[data-testid=stMain] *')].map(box => box.shadowRoot?.querySelector('.said')).find(Boolean);
     window.painted = new Promise(done => {
-        let start = 0, said = 0, last = 0;
+        let start = 0, told = 0, last = 0;
         document.addEventListener('keydown', () => { start = performance.now(); }, {capture: true, once: true});
-        const seen = new MutationObserver(changes => {
-            if (changes.some(change => change.target.closest?.('.plot'))) last = performance.now();
-        });
-        seen.observe(main, {subtree: true, childList: true, attributes: true});
-        const look = async () => {
+        const frame = () => new Promise(requestAnimationFrame);
+        const words = new MutationObserver(async () => { await frame(); told ||= performance.now(); });
+        words.observe(said, {subtree: true, childList: true, characterData: true});
+        const drawn = new MutationObserver(async () => { await frame(); last = performance.now(); });
+        for (const plot of document.querySelectorAll('.plot')) drawn.observe(plot, {subtree: true, childList: true, attributes: true});
+        const look = () => {
             const now = performance.now();
-            if (start && !said && main.innerText !== before) { await new Promise(requestAnimationFrame); said = performance.now(); }
-            if (start && ((said && now - Math.max(said, last) > 300) || now - start > 5000)) {
-                seen.disconnect();
-                done([said - start, Math.max(last, said) - start]);
-            } else requestAnimationFrame(look);
+            if (start && ((told && now - Math.max(told, last) > 600) || now - start > 5000)) {
+                words.disconnect();
+                drawn.disconnect();
+                done([told - start, Math.max(last, told) - start]);
+            } else setTimeout(look, 20);
         };
         look();
     });

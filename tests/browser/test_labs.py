@@ -16,7 +16,7 @@ TEMPERATURE = "/labs?lab=temperature-lab"
 
 
 def sentence(page: Page) -> str:
-    return page.locator("[data-testid=stMarkdown]", has_text=re.compile("^(visibility )?At (head size|temperature)")).first.inner_text()
+    return page.locator(".said").first.inner_text()
 
 
 def bytes_sent(page: Page) -> list[int]:
@@ -57,6 +57,46 @@ def test_a_slider_moves_by_keyboard_and_the_address_brings_the_picture_back(visi
     assert sentence(page) == said
     page.go_back()
     visitor.rest()
+
+
+def test_quick_moves_of_several_controls_end_where_the_hand_did(visitor: Visitor) -> None:
+    """The page paints ahead of the server; when both have come to rest they say the same, and so does the address."""
+    answers: list[str] = []
+    visitor.page.on("response", lambda answer: answers.append(answer.url) if "/live/pictures" in answer.url else None)
+    page = visitor.open(SOFTMAX)
+    head, keys = page.get_by_role("slider", name="Head size"), page.get_by_role("slider", name="Number of keys")
+    rule = page.get_by_role("combobox", name="Scaling rule")
+    head.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    keys.focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    rule.select_option(label="1/√d")
+    expect(page.locator(".said")).to_contain_text("At head size 1024 with scores divided by √d")
+    expect(page.locator(".said")).to_contain_text("over 16 keys")
+    assert answers, "the pictures came without a run of the script"
+    expect(page).to_have_url(re.compile("rule=sqrt"))
+    visitor.rest()
+    page.wait_for_timeout(600)  # what the page held back is drawn by now
+    said = sentence(page)
+    assert said.startswith("At head size 1024 with scores divided by √d")
+    assert "over 16 keys" in said
+    figure = page.locator(".plot").first.get_attribute("aria-label") or ""
+    assert figure.endswith(said)
+    assert [slider.get_attribute("aria-valuetext") for slider in (head, keys)] == ["1024", "16"]
+    page.reload()
+    visitor.rest()
+    assert sentence(page) == said
+    assert visitor.errors == []
+
+
+def test_a_lost_answer_leaves_the_drawing_to_the_server(visitor: Visitor) -> None:
+    visitor.page.route("**/live/pictures*", lambda route: route.abort())
+    page = visitor.open(SOFTMAX)
+    page.get_by_role("slider", name="Head size").press("ArrowRight")
+    expect(page.locator(".said")).to_contain_text("At head size 128")
+    assert visitor.errors == []
 
 
 def test_a_swept_picture_moves_without_a_word_to_the_server(visitor: Visitor) -> None:
