@@ -91,10 +91,18 @@ async function draw(view) {
     if (!width || wanted === view.drawn) return;
     Object.assign(view, { width, drawn: wanted });
     const { data, layout } = JSON.parse(spec);
-    await Plotly.react(box, data, { ...layout, width, height, template: { layout: look.layout } }, { displayModeBar: false, responsive: false });
+    await Plotly.react(box, data, { ...layout, legend: fitted(data, layout.legend, width), width, height, template: { layout: look.layout } }, { displayModeBar: false, responsive: false });
   } catch (problem) {
     box.textContent = `This picture could not be drawn: ${problem.message}`;
   }
+}
+
+// As many names side by side as there is room for: a longer one would be cut off at the picture's edge.
+function fitted(data, legend, width) {
+  if (legend?.entrywidthmode !== "fraction") return legend;
+  const longest = Math.max(...data.map(({ name }) => (name ?? "").length));
+  const columns = Math.floor((width - 50) / (46 + 5.8 * longest)); // the axis and its title; the line's sample and a letter at 11 px
+  return { ...legend, entrywidth: 0.97 / Math.min(Math.max(columns, 1), 3) };
 }
 
 // The same look as the charts that Streamlit draws elsewhere in the app.
