@@ -93,6 +93,7 @@ def figure(
         "annotations": notes,
         "xaxis": x,
         "yaxis": y,
+        "template": {},  # the page brings its own; setting plotly's up costs more than all the rest of a figure
         **layout,
     }
     return go.Figure(data=list(traces), layout=made, _validate=False)
