@@ -25,7 +25,7 @@ from backend.own_card import LONGEST_CARD_ANSWER, LONGEST_QUESTION, as_card, kee
 from backend.search import Hit
 from backend.topics import TopicLine, list_topics
 from screens.parts import desk, search_desk
-from screens.parts.pictures_as_links import letter_by_letter, without_remote_pictures
+from screens.parts.harmless_text import letter_by_letter, without_remote_pictures
 
 EXAMPLES = ["why divide by the square root of d_k?", "LoRA vs prefix tuning", "为什么Transformer用LN不用BN", "my loss suddenly jumps up, what now"]
 LONGEST = 500  # characters of a question that is kept

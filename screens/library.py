@@ -47,8 +47,8 @@ from backend.tables import Card
 from backend.topics import list_topics
 from screens.parts import desk, long_work
 from screens.parts.card_desk import draw_card_desk, say
+from screens.parts.harmless_text import as_words, without_remote_pictures
 from screens.parts.near_cards import warn_of_near
-from screens.parts.pictures_as_links import as_words, without_remote_pictures
 
 PAGE = 100
 SHOWN = 300  # lines of a preview

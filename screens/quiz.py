@@ -32,7 +32,7 @@ from screens.parts.card_face import choices, laid_out, lefts, prompt
 from screens.parts.computed import computed_question, ready, warm
 from screens.parts.copy_link import copy_link
 from screens.parts.examiner import Given, Judged, examine, read_outbox, sent
-from screens.parts.pictures_as_links import as_words
+from screens.parts.harmless_text import as_words
 from screens.parts.quiz_after import after_page, history
 from screens.parts.quiz_faces import draw_back
 

@@ -30,7 +30,7 @@ from screens.parts import desk
 from screens.parts.attached import draw_back_pictures, draw_front_pictures, draw_text
 from screens.parts.card_face import back, front
 from screens.parts.cited import Cited, find_cited
-from screens.parts.pictures_as_links import as_words, without_remote_pictures
+from screens.parts.harmless_text import as_words, without_remote_pictures
 
 MARKS = {"not started": "○", "learning": "◐", "known": "●"}
 BESIDE = 40  # cards shown below a note in which they do not stand

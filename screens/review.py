@@ -30,7 +30,7 @@ from screens.parts.attached import draw_back_pictures, draw_front_pictures
 from screens.parts.card_face import back, choices, laid_out, lefts, prompt
 from screens.parts.computed import computed_question, ready, warm
 from screens.parts.conductor import Grading, accepted, conduct, plain_response, sent
-from screens.parts.pictures_as_links import as_words
+from screens.parts.harmless_text import as_words
 
 RING = 8  # enough that a fast hand never waits: the ring is filled again with every grade that arrives
 

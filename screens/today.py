@@ -15,7 +15,7 @@ import streamlit as st
 from backend import review, stats, store
 from backend.topics import list_topics
 from screens.parts import desk
-from screens.parts.pictures_as_links import as_words
+from screens.parts.harmless_text import as_words
 
 DAYS = 14
 EPOCH = date(1970, 1, 1)  # study day 0

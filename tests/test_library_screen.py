@@ -19,7 +19,7 @@ from backend.memory import Grade
 from backend.tables import Card, LearnerCard, Overlay
 from screens.parts import desk as open_desk
 from screens.parts import long_work
-from screens.parts.pictures_as_links import as_words, without_remote_pictures
+from screens.parts.harmless_text import as_words, without_remote_pictures
 from tests.test_screens import HOUSE, desk, open_app, words  # noqa: F401 - the fixture
 
 

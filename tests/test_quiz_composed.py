@@ -301,7 +301,7 @@ def test_the_order_of_the_pairs_does_not_tell(shipped):  # noqa: F811
 
 def test_pictures_that_a_lab_drew_are_shown_and_no_others():
     from screens.labs.small_pictures import bar_picture, dial_picture, rows_picture
-    from screens.parts.pictures_as_links import without_remote_pictures
+    from screens.parts.harmless_text import without_remote_pictures
 
     for drawn in (bar_picture([0.25, 0.75]), dial_picture(1.0), rows_picture([[1.0, 0.0], [0.5, 0.5]])):
         assert without_remote_pictures(drawn) == drawn

@@ -17,7 +17,7 @@ from backend import store
 from backend.library import find_media
 from backend.questions import Question
 from screens.parts import desk
-from screens.parts.pictures_as_links import as_words, without_remote_pictures
+from screens.parts.harmless_text import as_words, without_remote_pictures
 
 SHOWN = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 MOST_PIXELS = 40_000_000

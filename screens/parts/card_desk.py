@@ -16,8 +16,8 @@ from screens.parts import desk
 from screens.parts.attached import draw_pictures, with_plain_pictures
 from screens.parts.card_face import back, front
 from screens.parts.forgetting_curve import draw_curve
+from screens.parts.harmless_text import as_words, without_remote_pictures
 from screens.parts.near_cards import warn_of_near
-from screens.parts.pictures_as_links import as_words, without_remote_pictures
 
 GRADES = {1: "Again", 2: "Hard", 3: "Good", 4: "Easy"}
 WORDS = {

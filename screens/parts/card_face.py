@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.cards import gaps_hidden, gaps_shown
 from backend.questions import Form, Question, show_quantity
-from screens.parts.pictures_as_links import without_remote_pictures
+from screens.parts.harmless_text import without_remote_pictures
 
 BLANK = "`   ?   `"
 

@@ -25,6 +25,7 @@ from screens.labs.shape import closest_call
 from screens.parts import desk
 from screens.parts.control_panel import draw_controls
 from screens.parts.figure_box import draw_figure
+from screens.parts.harmless_text import letter_by_letter
 from screens.parts.lab_quiz import draw_quiz
 from screens.parts.lab_runs import Drawn, Run, draw_result, drawn, frozen, loaded_lab, start_run, verified
 from screens.parts.live_answers import live_address, on_the_page
@@ -133,7 +134,7 @@ def _controls(lab: Lab, settings: Mapping[str, Value], *, in_address: bool, colu
             with places[index % columns]:
                 draw_controls({name: control}, settings, prefix=prefix, on_change=on_change, live=live)
     for notice in _state(lab.slug)["notices"]:
-        st.caption(f":material/straighten: {_plain(notice)}")
+        st.caption(f":material/straighten: {letter_by_letter(notice)}")
 
 
 def place_of(lab: Lab, *, compact: bool) -> str:
@@ -185,13 +186,6 @@ def rows_of(figures: Mapping[str, Any], *, pairs: bool) -> list[list[str]]:
 def is_wide(figure: Any) -> bool:
     """Our own pictures carry their controls with them, and a legend of three or more takes room."""
     return isinstance(figure, AttentionView | TokenStrip | Tree | Playback) or len(getattr(figure, "data", ())) > 2
-
-
-def _plain(sentence: str) -> str:
-    """A sentence is words, not Markdown: nothing that a typed text brings along may become a heading, a link or a formula."""
-    for mark in "\\`*_{}[]()#+-.!|<>$~:":
-        sentence = sentence.replace(mark, "\\" + mark)
-    return sentence
 
 
 def _quick_picture(lab: Lab, settings: Mapping[str, Value]) -> Drawn | None:

@@ -16,7 +16,7 @@ from typing import Any
 import streamlit as st
 
 from backend.exchange.records import Cancelled, Progress
-from screens.parts.pictures_as_links import as_words
+from screens.parts.harmless_text import as_words
 
 KEY = "long-work"
 AT_ONCE = 1.2  # seconds that the page waits: most work is done by then and needs no progress

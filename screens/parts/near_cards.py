@@ -11,7 +11,7 @@ from backend import store
 from backend.duplicates import Near, find_near
 from backend.nearness import Nearness, nearness_stamp, read_nearness
 from screens.parts import desk
-from screens.parts.pictures_as_links import as_words
+from screens.parts.harmless_text import as_words
 from screens.parts.search_desk import embed
 
 

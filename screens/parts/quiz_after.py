@@ -18,7 +18,7 @@ from backend.settings import read_settings
 from backend.topics import standings
 from screens.parts import desk
 from screens.parts.card_face import lefts, prompt
-from screens.parts.pictures_as_links import as_words
+from screens.parts.harmless_text import as_words
 from screens.parts.quiz_faces import draw_back, listed_choices, score_word, shown_answer
 
 TO_READ = 3

@@ -11,7 +11,7 @@ from backend.questions import Form, Question
 from screens.parts.attached import draw_back_pictures
 from screens.parts.card_face import choices
 from screens.parts.card_face import key as key_of
-from screens.parts.pictures_as_links import without_remote_pictures
+from screens.parts.harmless_text import without_remote_pictures
 
 INSIDE = "drawn"  # what a maker drew its numbers from stands among its settings, and is no control of the lab
 
