@@ -62,7 +62,7 @@ const FACES = {
     const input = make("input", { id: "it", type: "range", min: 0, max: stops.length - 1, step: 1, "aria-description": help });
     const output = make("output", { for: "it" });
     const ends = make("div", { class: "line ends", "aria-hidden": "true" }, make("span", {}, stops[0]), make("span", {}, stops.at(-1)));
-    box.replaceChildren(make("div", { class: "line" }, make("label", { for: "it", title: help }, label), output), input, ends);
+    box.replaceChildren(make("div", { class: "line" }, make("label", { for: "it" }, label), ...asked(help), output), ...told(help), input, ends);
     const face = {
       put(place) {
         input.value = place;
@@ -81,7 +81,8 @@ const FACES = {
   buttons(box, { label, help, stops }) {
     const inputs = stops.map((_, place) => make("input", { type: "radio", name: "it", value: place }));
     const row = make("div", { class: "row" }, ...stops.map((name, place) => make("label", {}, inputs[place], make("span", {}, name))));
-    box.replaceChildren(make("fieldset", { "aria-description": help }, make("legend", { class: "name", title: help }, label), row));
+    const fields = make("fieldset", { "aria-label": label, "aria-description": help }, row); // a legend could not hold the question mark
+    box.replaceChildren(make("div", { class: "line name" }, make("span", { "aria-hidden": "true" }, label), ...asked(help)), ...told(help), fields);
     const face = { put: (place) => (inputs[place].checked = true) };
     inputs.forEach((input, place) => (input.oninput = () => face.onmove(place)));
     return face;
@@ -89,7 +90,7 @@ const FACES = {
 
   list(box, { label, help, stops }) {
     const select = make("select", { id: "it", "aria-description": help }, ...stops.map((name, place) => make("option", { value: place }, name)));
-    box.replaceChildren(make("label", { class: "name", for: "it", title: help }, label), select);
+    box.replaceChildren(make("div", { class: "line name" }, make("label", { for: "it" }, label), ...asked(help)), ...told(help), select);
     const face = { put: (place) => (select.value = place) };
     select.oninput = () => face.onmove(Number(select.value));
     return face;
@@ -97,7 +98,7 @@ const FACES = {
 
   switch(box, { label, help }) {
     const input = make("input", { type: "checkbox", role: "switch", "aria-description": help });
-    box.replaceChildren(make("label", { class: "switch", title: help }, input, make("span", {}, label)));
+    box.replaceChildren(make("div", { class: "line" }, make("label", { class: "switch" }, input, make("span", {}, label)), ...asked(help)), ...told(help));
     const face = { put: (place) => (input.checked = place === 1) };
     input.oninput = () => face.onmove(input.checked ? 1 : 0);
     return face;
@@ -105,7 +106,7 @@ const FACES = {
 
   number(box, { label, help, most }) {
     const input = make("input", { id: "it", type: "number", min: 0, max: most, step: 1, inputmode: "numeric", "aria-description": help });
-    box.replaceChildren(make("label", { class: "name", for: "it", title: help }, label), input);
+    box.replaceChildren(make("div", { class: "line name" }, make("label", { for: "it" }, label), ...asked(help)), ...told(help), input);
     const face = {
       put(value) {
         if (Number(input.value) !== value || input.value === "") input.value = value;
@@ -118,6 +119,22 @@ const FACES = {
     return face;
   },
 };
+
+// What the control does: a question mark that opens a line, for fingers have no hover.
+function asked(help) {
+  if (!help) return [];
+  const mark = make("button", { class: "why", type: "button", "aria-label": "What does this do?", "aria-expanded": "false", title: help }, "?");
+  mark.onclick = () => {
+    const words = mark.closest(".control").querySelector(".told");
+    words.hidden = !words.hidden;
+    mark.setAttribute("aria-expanded", String(!words.hidden));
+  };
+  return [mark];
+}
+
+function told(help) {
+  return help ? [make("p", { class: "told", hidden: "hidden" }, help)] : [];
+}
 
 function make(tag, attributes, ...children) {
   const node = document.createElement(tag);
