@@ -222,51 +222,77 @@ def phrase(words: str) -> str:
 FEW = 500  # cards: below that the index leads to them faster than looking at one card after the other
 
 
-def index_words(session: Session, cards: Sequence[str] | None = None) -> None:
-    """Bring the index of the cards' words and tags up to date, of all cards or of some. It follows from the cards, and only SQLite has it."""
+def index_words(session: Session, cards: Sequence[str] | None = None, *, learner: int | None = None) -> None:
+    """Bring the index of words and tags up to date: for some cards, or for all that are shipped or the learner's own.
+
+    It follows from the cards, and only SQLite has it.
+    """
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         return
+    asked: str = "1"
+    values: tuple[Any, ...] = ()
+    if not _make_index(connection):  # where it has just been made, nobody's cards are in it
+        if cards is not None:
+            asked, values = "c.id IN (SELECT value FROM json_each(?))", (json.dumps(list(cards)),)
+        elif learner is not None:
+            asked, values = "(c.owner IS NULL OR c.owner = ?)", (learner,)
+    _write_words(connection, asked, values)
+    _write_tags(connection, asked, values)
+
+
+def _make_index(connection: Connection) -> bool:
+    """Says whether there was none."""
+    if connection.exec_driver_sql(_INDEX_THERE).scalar_one() == 4:
+        return False
     connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS card_words_row (id INTEGER PRIMARY KEY, card TEXT UNIQUE NOT NULL, words TEXT NOT NULL)")
     how = "content='card_words_row', content_rowid='id', tokenize='trigram'"
     connection.exec_driver_sql(f"CREATE VIRTUAL TABLE IF NOT EXISTS card_words USING fts5(card UNINDEXED, words, {how})")
     connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS card_tag (tag TEXT, card TEXT, PRIMARY KEY (tag, card)) WITHOUT ROWID")
-    asked = "" if cards is None else "AND c.id IN (SELECT value FROM json_each(?))"
-    values = () if cards is None else (json.dumps(list(cards)),)
-    sql = f"SELECT r.id, c.id, r.words, c.plain FROM card c LEFT JOIN card_words_row r ON r.card = c.id WHERE r.words IS NOT c.plain {asked}"
+    connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS ix_card_tag_card ON card_tag (card)")
+    return True
+
+
+_INDEX_THERE = "SELECT COUNT(*) FROM sqlite_master WHERE name IN ('card_words_row', 'card_words', 'card_tag', 'ix_card_tag_card')"
+
+
+def _write_words(connection: Connection, asked: str, values: tuple[Any, ...]) -> None:
+    sql = f"SELECT r.id, c.id, r.words, c.plain FROM card c LEFT JOIN card_words_row r ON r.card = c.id WHERE r.words IS NOT c.plain AND {asked}"
     changed = connection.exec_driver_sql(sql, values).fetchall()
-    if changed:
-        _write_words(connection, changed)
-    _write_tags(connection, asked, values)
-
-
-def _write_words(connection: Connection, changed: Sequence[Any]) -> None:
-    old = [(number, card, words) for number, card, words, _ in changed if number is not None]
-    if old:
-        connection.exec_driver_sql("INSERT INTO card_words (card_words, rowid, card, words) VALUES ('delete', ?, ?, ?)", old)
+    _take_out(connection, [(number, card, words) for number, card, words, _ in changed if number is not None])
     last = connection.exec_driver_sql("SELECT COALESCE(MAX(id), 0) FROM card_words_row").scalar_one()
     rows = [(last + place, card, words) for place, (_, card, _, words) in enumerate(changed, 1)]
-    connection.exec_driver_sql("INSERT OR REPLACE INTO card_words_row (id, card, words) VALUES (?, ?, ?)", rows)
-    connection.exec_driver_sql("INSERT INTO card_words (rowid, card, words) VALUES (?, ?, ?)", rows)
+    if rows:
+        connection.exec_driver_sql("INSERT INTO card_words_row (id, card, words) VALUES (?, ?, ?)", rows)
+        connection.exec_driver_sql("INSERT INTO card_words (rowid, card, words) VALUES (?, ?, ?)", rows)
 
 
-def _write_tags(connection: Connection, asked: str, values: tuple[str, ...]) -> None:
+def _take_out(connection: Connection, rows: Sequence[tuple[int, str, str]]) -> None:
+    """The index keeps no text of its own: it must be told what it was given."""
+    if rows:
+        connection.exec_driver_sql("INSERT INTO card_words (card_words, rowid, card, words) VALUES ('delete', ?, ?, ?)", list(rows))
+        connection.exec_driver_sql("DELETE FROM card_words_row WHERE id = ?", [(number,) for number, *_ in rows])
+
+
+def _write_tags(connection: Connection, asked: str, values: tuple[Any, ...]) -> None:
     """Tags that went and tags that came; those that stay are only looked at, which is quicker than writing them again."""
-    tags = f"FROM card c, json_each(c.tags) tag WHERE c.tags <> '[]' {asked}"
-    told = set(connection.exec_driver_sql(f"SELECT LOWER(tag.value), c.id {tags}", values).fetchall())
-    known = set() if asked else set(connection.exec_driver_sql("SELECT tag, card FROM card_tag").fetchall())  # of some cards tags are only added
+    told = set(connection.exec_driver_sql(f"SELECT LOWER(tag.value), c.id FROM card c, json_each(c.tags) tag WHERE c.tags <> '[]' AND {asked}", values).fetchall())
+    known = set(connection.exec_driver_sql(f"SELECT t.tag, t.card FROM card c JOIN card_tag t ON t.card = c.id WHERE {asked}", values).fetchall())
     gone, came = [tuple(row) for row in known - told], [tuple(row) for row in told - known]
     if gone:
         connection.exec_driver_sql("DELETE FROM card_tag WHERE tag = ? AND card = ?", gone)
     if came:
-        connection.exec_driver_sql("INSERT OR IGNORE INTO card_tag (tag, card) VALUES (?, ?)", came)
+        connection.exec_driver_sql("INSERT INTO card_tag (tag, card) VALUES (?, ?)", sorted(came))
 
 
-def forget_tag(session: Session, tag: str, cards: Sequence[str]) -> None:
-    """Take some cards out of the index of a tag that they have lost: `index_words` of some cards only adds."""
+def forget_words(session: Session, cards: Sequence[str]) -> None:
+    """Take cards that are gone out of the index."""
+    if not cards or word_index(session) is None:
+        return
     connection = session.connection()
-    if cards and connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("DELETE FROM card_tag WHERE tag = LOWER(?) AND card = ?", [(tag, card) for card in cards])
+    rows = connection.exec_driver_sql("SELECT id, card, words FROM card_words_row WHERE card IN (SELECT value FROM json_each(?))", (json.dumps(list(cards)),))
+    _take_out(connection, [tuple(row) for row in rows.fetchall()])  # type: ignore[misc]
+    connection.exec_driver_sql("DELETE FROM card_tag WHERE card = ?", [(card,) for card in cards])
 
 
 @dataclass(frozen=True, slots=True)

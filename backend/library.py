@@ -15,10 +15,11 @@ never overwritten: it is a conflict, shown side by side, and the incoming wordin
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -36,7 +37,9 @@ __all__ = [
     "LIBRARY", "OWN", "Change", "Plan", "Report", "Undone", "apply_import", "collect", "delete_many", "find_media", "import_records", "index_pending", "list_imports",
     "mark_many", "move_many", "plan_import", "tag_many", "take_back", "take_back_unfinished", "undo_import", "undo_last",
 ]  # fmt: skip
-AT_ONCE = 50  # topics or cards that the search takes in one transaction
+NOTES_AT_ONCE, CARDS_AT_ONCE = 50, 300  # that the search takes in one transaction
+OTHERS = 0.03  # seconds that others' turn lasts at most: who waits for SQLite's lock looks for it every 25 ms at first, and later every 100
+BEAT = 5_000  # ms between two signs of life
 STILL = 120_000  # ms without a sign of life after which an unfinished import has died
 
 
@@ -67,6 +70,7 @@ def import_records(
     """`apply_import` in short transactions, so that nobody waits for long. When `progress` raises Cancelled, or anything fails,
     what was written is taken back before the error goes on. A large import leaves the search to `index_pending`."""
     take_back_unfinished(engine, learner=learner, at=clock())
+    turns = _Turns(engine)
     with store.writing(engine) as session:
         review.follow_content(session, learner=learner, at=at)
     with store.reading(engine) as session:
@@ -86,16 +90,32 @@ def import_records(
     try:
         for done, what, write in work.pieces():
             progress(done, work.size, what)
-            with _meanwhile(), store.writing(engine) as session:
+            with _meanwhile(), turns.writing() as session:
                 _sign_of_life(session, run, clock())
                 write(session)
-        with store.writing(engine) as session:
+        with turns.writing() as session:
             _sign_of_life(session, run, clock())
             work.close_run(session)
     except BaseException:
         take_back(engine, learner=learner, run=run, at=at)
         raise
     return work.report
+
+
+class _Turns:
+    """Short transactions one after the other, with a moment between them that is others' turn to write."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.begun, self.over = engine, 0.0, 0.0
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        now = time.monotonic()
+        time.sleep(max(self.over + min(self.over - self.begun, OTHERS) - now, 0.0))
+        with store.writing(self.engine) as session:
+            self.begun = time.monotonic()
+            yield session
+        self.over = time.monotonic()
 
 
 @contextmanager
@@ -114,11 +134,12 @@ def index_pending(engine: Engine, *, progress: Progress = quiet) -> None:
         topics = [slug for slug in session.exec(select(Topic.slug).where(col(Topic.owner).is_not(None))) if slug not in known]
         own = session.exec(select(Card.block, Card.topic, Card.owner).where(col(Card.owner).is_not(None), col(Card.orphaned_at).is_(None)))
         blocks = list(dict.fromkeys(block for block, topic, owner in own if f"{topic}#{owner}#{block}" not in known))
-    for items, index in ((topics, _index_some_topics), (blocks, index_cards)):
-        for start in range(0, len(items), AT_ONCE):
+    turns = _Turns(engine)
+    for items, index, at_once in ((topics, _index_some_topics, NOTES_AT_ONCE), (sorted(blocks), index_cards, CARDS_AT_ONCE)):
+        for start in range(0, len(items), at_once):
             progress(start, len(items), "preparing the search")
-            with store.writing(engine) as session:
-                index(session, items[start : start + AT_ONCE])
+            with turns.writing() as session:
+                index(session, items[start : start + at_once])
 
 
 def _index_some_topics(session: Session, slugs: list[str]) -> None:
@@ -127,10 +148,11 @@ def _index_some_topics(session: Session, slugs: list[str]) -> None:
 
 def _sign_of_life(session: Session, run: int, now: int) -> None:
     """Says that the import still runs; one that was taken back meanwhile, or is just being so, is over."""
-    row = session.get(ImportRun, run, options=[WITHOUT_MADE])
-    if row is None or row.undone_at is not None or TAKING_BACK in row.report:
+    told = session.exec(select(ImportRun.report).where(ImportRun.id == run)).first()
+    if told is None or "unfinished" not in told or TAKING_BACK in told:
         raise Cancelled("This import was taken back from elsewhere.")
-    row.report = {"unfinished": now}
+    if now - told["unfinished"] > BEAT:  # not at every piece: what takes a large import back stands in the same row
+        session.exec(update(ImportRun).where(col(ImportRun.id) == run).values(report={"unfinished": now}))  # type: ignore[call-overload]
 
 
 def list_imports(session: Session, *, learner: int) -> list[ImportRun]:
@@ -157,8 +179,9 @@ def take_back(engine: Engine, *, learner: int, run: int, at: int) -> str:
         if isinstance(found, str):
             return found
         work = Undoing(session, learner=learner, run=found, at=at)
+    turns = _Turns(engine)
     for write in work.pieces():
-        with store.writing(engine) as session:
+        with turns.writing() as session:
             write(session)
     return work.words
 

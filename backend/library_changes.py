@@ -14,16 +14,17 @@ from typing import Any, Literal
 from sqlmodel import Session, col, select
 
 from backend import review
-from backend.card_search import forget_tag, index_words
+from backend.card_search import index_words
 from backend.cards import find_cards, read_cards, write_card
 from backend.exchange.markdown import plain_slug
 from backend.exchange.records import OWN, TopicRecord
 from backend.library_import import WITHOUT_MADE, topic_row, write_sections
+from backend.library_index import homes_of, index_changed
 from backend.library_plan import own_name
 from backend.library_undo import Undoing, find_run
 from backend.markup import parse
 from backend.notes import read_note
-from backend.search_index import index_cards, index_topics
+from backend.search_index import index_cards
 from backend.settings import read_settings
 from backend.statements import Statement
 from backend.sync import _sha
@@ -77,7 +78,6 @@ def tag_many(session: Session, *, learner: int, cards: Sequence[str], tag: str, 
             overlay.source = _tagged(overlay.source, tag, remove)
         _note(session, learner, at, f"{'without' if remove else 'with'} the tag {tag}", "tag", made, len(blocks))
         index_words(session, [row.id for row in changed])  # where the cards stand and when they come is as before
-        forget_tag(session, tag, [row.id for row in changed if tag.lower() not in map(str.lower, row.tags)])
         index_cards(session, blocks)
         review.note_followed(session, learner=learner)
     left = f" {counted(shipped, 'shipped card')} {'keeps its' if shipped == 1 else 'keep their'} tags." if shipped else ""
@@ -111,6 +111,7 @@ def move_many(session: Session, *, learner: int, cards: Sequence[str], topic: st
     """Put cards of the learner's own library under another topic: one of theirs, a shipped one, or a new one of that title."""
     if not topic.strip():
         return "Say which topic."
+    review.follow_content(session, learner=learner, at=at)
     rows, shipped = _own_rows(session, learner, cards)
     target = session.get(Topic, topic.strip())
     if target is not None and target.owner not in (None, learner):
@@ -126,15 +127,18 @@ def move_many(session: Session, *, learner: int, cards: Sequence[str], topic: st
         made["topics"].append(slug)
         made["written"].append([slug, session.get(Topic, slug).sha])  # type: ignore[union-attr]
     _take_out_of_notes(session, learner, moving, made)
+    left = homes_of(moving)
     for place, row in enumerate(moving, review.PLACES // 2):
         row.topic, row.section, row.position = slug, "", place
-    _close(session, learner, at, f"moved to {slug}", "move", made, len(moving))
+    _note(session, learner, at, f"moved to {slug}", "move", made, len(moving))
+    _settle(session, learner, moving, left, made)
     title = session.get(Topic, slug).title  # type: ignore[union-attr]
     return f"{counted(len(moving), 'card')} moved to {title}.{_left(shipped, 'cannot be moved')}"
 
 
 def delete_many(session: Session, *, learner: int, cards: Sequence[str], at: int) -> str:
     """Put cards of the learner's own library aside for good. Their history stays, and so does the way back."""
+    review.follow_content(session, learner=learner, at=at)
     rows, shipped = _own_rows(session, learner, cards)
     if rows:
         made = _before(rows)
@@ -142,7 +146,8 @@ def delete_many(session: Session, *, learner: int, cards: Sequence[str], at: int
         for row in rows:
             row.orphaned_at = at
             session.add(Revision(card=row.block, learner=learner, at=at, before=row.source, after=""))
-        _close(session, learner, at, "deleted", "delete", made, len(rows))
+        _note(session, learner, at, "deleted", "delete", made, len(rows))
+        _settle(session, learner, rows, homes_of(rows), made)
     return f"{counted(len(rows), 'card')} deleted.{_left(shipped, 'can only be suspended')}"
 
 
@@ -203,19 +208,13 @@ def _note(session: Session, learner: int, at: int, name: str, action: str, made:
     session.flush()
 
 
-def _close(session: Session, learner: int, at: int, name: str, action: str, made: dict[str, list[Any]], count: int) -> None:
-    _note(session, learner, at, name, action, made, count)
-    settle(session, learner=learner, at=at)
-
-
-def settle(session: Session, *, learner: int, at: int) -> None:
-    """Let the schedule and the search see what changed in cards and notes."""
-    _NO_STAMP.run(session, {"learner": learner})
-    review.follow_content(session, learner=learner, at=at)
-    index_topics(session)
-
-
-_NO_STAMP = Statement("DELETE FROM setting WHERE learner = :learner AND name = 'content'")
+def _settle(session: Session, learner: int, rows: Sequence[Card], left: Sequence[str], made: dict[str, list[Any]]) -> None:
+    """Let the schedule and the search see where these cards stand now; their words are as before."""
+    session.flush()
+    review.follow_cards(session, learner=learner, cards=[row.id for row in rows], reordered=bool(made["topics"]))
+    notes = [*made["topics"], *(before["slug"] for before in made["topics_before"])]
+    index_changed(session, topics=notes, blocks=[row.block for row in rows], left=left)
+    review.note_followed(session, learner=learner)
 
 
 # --- taking back ------------------------------------------------------------------------------------------------------------

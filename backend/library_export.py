@@ -15,7 +15,7 @@ from backend.cards import Card as WrittenCard
 from backend.cards import read_cards
 from backend.exchange.records import CardRecord, MediaRecord, MemoryRecord, Progress, Records, ReviewRecord, TopicRecord, quiet, uncollected
 from backend.memory import Phase
-from backend.questions import from_dict
+from backend.questions import Form, Question, from_dict
 from backend.settings import read_settings
 from backend.statements import Statement
 from backend.sync import COMPUTED
@@ -70,7 +70,14 @@ def _record_of(
         if read and read[0].id == block:
             return CardRecord(replace(read[0], section=section), topic, overlay, origin=origin)
     question.pop("gap", None)
-    return CardRecord(WrittenCard(block, from_dict(question), aka, tags, section=section), topic, source, origin=origin)
+    return CardRecord(WrittenCard(block, _question(question), aka, tags, section=section), topic, source, origin=origin)
+
+
+def _question(stored: dict[str, Any]) -> Question:
+    """Most are a prompt and an answer, and those need no looking for all that others may have."""
+    if len(stored) == 3 and stored["form"] == "prose" and "answer" in stored:
+        return Question(Form.PROSE, stored["prompt"], stored["answer"])
+    return from_dict(stored)
 
 
 def read_many(values: Sequence[Any]) -> list[Any]:

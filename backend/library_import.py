@@ -8,6 +8,7 @@ unfinished and what takes it back; whatever stops it (a cancel, an error, a powe
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +23,13 @@ from backend import review
 from backend.card_search import index_words
 from backend.cards import read_cards
 from backend.deck import reword
+from backend.exchange.markdown import expected_outside
+from backend.exchange.plain_words import searched
 from backend.exchange.records import OWN, CardRecord, MediaRecord, Records, TopicRecord, Unreadable
 from backend.library_memories import Rows, Standing, Told, add_rows, bring_rows, read_standing, rows_for
 from backend.library_plan import Plan, plan_import, stored_blocks
-from backend.markup import Mistake
 from backend.notes import Note, read_note
-from backend.questions import Form, to_dict
+from backend.questions import Form, Question, to_dict
 from backend.settings import Settings, read_settings
 from backend.statements import Statement
 from backend.sync import _sha, searchable
@@ -36,6 +38,7 @@ from backend.tables import Card, ImportRun, Media, Origin, Overlay, Revision, Se
 LIBRARY = "library"  # the track of what learners brought in
 LAST_PLACE = 1_000_000
 CARDS, NOTES, MEDIA = 500, 40, 20_000_000  # of one piece: cards, notes, bytes
+WORDS = 2000  # cards whose words are indexed at once: every time, FTS5 has one more index to merge with the others
 SMALL = 2000  # cards, and a tenth as many notes: that much is one transaction
 
 Piece = Callable[[Session], None]
@@ -102,7 +105,8 @@ class Import:
 
     def _decide_topics(self, session: Session) -> None:
         kinds = {change.id: change.kind for change in self.plan.changes if change.what == "topic"}
-        there = set(session.exec(select(Topic.slug)))
+        owners = dict(session.exec(select(Topic.slug, Topic.owner)).all())
+        there = set(owners)
         self.topics = [topic for topic in self.plan.records.topics if kinds[topic.slug] in ("new", "changed")]
         told = {topic.slug for topic in self.topics}
         for slug in dict.fromkeys(card.topic for card in self.plan.records.cards):
@@ -113,6 +117,7 @@ class Import:
         self.made["topics"] = [topic.slug for topic in self.topics if topic.slug not in there]
         self.made["written"] = [[topic.slug, _sha(topic.text)] for topic in self.topics]  # a text that is another one later is not taken back
         self.topics_changed = any(topic.slug in there for topic in self.topics)
+        self.reordered = bool(self.made["topics"]) and self.learner in owners.values()  # new notes push those after them on
         self.gone: dict[str, list[str]] = {}  # topic -> cards that leave it
         for topic in self.topics:
             if topic.slug in there:
@@ -153,6 +158,10 @@ class Import:
                 self.rewritten.append((record, place))
             if record.origin and record.id not in known_origins and kind in ("new", "same", "changed"):
                 self.origins[record.id] = record.origin
+        # In the order of their ids every index grows at one place. Written as they came, each card would touch pages of its own in all
+        # of them, which costs several times as much.
+        self.new.sort(key=lambda each: each[0].id)
+        self.origins = dict(sorted(self.origins.items()))
         self.report.new, self.report.changed = len(self.new), len(self.rewritten)
         self.made["cards"] = [name for record, _ in self.new for name in _showing_ids(record)]
         self.made["origins"] = list(self.origins)
@@ -175,6 +184,9 @@ class Import:
         self.report.notices += [f"the attachment {m.name} was replaced" for m in self.media if kinds[m.name] == "conflict"]
         self.report.media = len(self.media)
         self.made["media"] = [media.name for media in self.media]
+        for media in self.media:
+            if kinds[media.name] == "conflict" and (had := session.get(Media, (self.learner, media.name))):
+                self.made["media_before"].append([had.name, had.sha, b64encode(had.data).decode()])
 
     def _decide_memories(self, session: Session) -> None:
         self.told = Told.of(self.plan.records, self.at)
@@ -229,11 +241,13 @@ class Import:
             brought = rows_for(joining, self.told, learner=self.learner, settings=self.settings, at=self.at)
             done += len(new)
             yield done, "writing cards", partial(_write_new, cards=cards, brought=brought)
+        for names in _chunks([name for record, _ in self.new for name in _showing_ids(record)], WORDS):
+            yield done, "writing cards", partial(index_words, cards=names)
         for rewritten in _chunks(self.rewritten, NOTES):
             done += len(rewritten)
             yield done, "writing cards", partial(self._write_rewritten, rewritten=rewritten)
         for origins in _chunks(list(self.origins.items()), CARDS):
-            rows = [{"card": card, "learner": self.learner, "data": data} for card, data in origins]
+            rows = [{"card": card, "learner": self.learner, "data": _json(data)} for card, data in origins]
             yield done, "writing cards", partial(_write_origins, rows=rows)
         for media in _chunks_of_media(self.media):
             yield done, "keeping attachments", partial(self._write_media, attachments=media)
@@ -248,7 +262,7 @@ class Import:
         if topic.note is not None:  # what was wrong in it has been said by the one who read it
             return topic.note
         note, mistakes = read_note(topic.text, slug=topic.slug, track=LIBRARY, path=topic.source or topic.slug)
-        self.report.notices += [str(mistake) for mistake in mistakes if not _expected_outside(mistake)]
+        self.report.notices += [str(mistake) for mistake in mistakes if not expected_outside(mistake)]
         return note
 
     def _write_topics(self, session: Session, topics: Sequence[TopicRecord], notes: dict[str, Note | None]) -> None:
@@ -275,11 +289,13 @@ class Import:
         if changed:
             review.follow_content(session, learner=self.learner, at=self.at)
         else:
+            if self.reordered:
+                review.place_new(session, learner=self.learner)
             review.note_followed(session, learner=self.learner)
 
     def _see_order(self, session: Session) -> None:
         """Where new cards of each topic stand in the order of the tracks, now that the topics are there."""
-        self.order = {slug: place * review.PLACES for place, slug in enumerate(review.topics_in_order(session))}
+        self.order = {slug: place * review.PLACES for place, slug in enumerate(review.topics_in_order(session, learner=self.learner))}
 
     def _write_rewritten(self, session: Session, rewritten: Sequence[tuple[CardRecord, int]]) -> None:
         for record, place in rewritten:
@@ -333,11 +349,13 @@ _FILES = Statement("SELECT path, sha FROM source_file ORDER BY path")
 def _write_new(session: Session, cards: Sequence[dict[str, Any]], brought: Rows) -> None:
     _ADD_CARD.run(session, cards)
     add_rows(session, brought)
-    index_words(session, list(brought.states))
 
 
 def _write_origins(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    session.execute(insert(Origin), rows)
+    _ADD_ORIGIN.run(session, rows)
+
+
+_ADD_ORIGIN = Statement("INSERT INTO origin (card, learner, data) VALUES (:card, :learner, :data)")
 
 
 # --- rows ---------------------------------------------------------------------------------------------------------------
@@ -370,20 +388,23 @@ def card_rows(record: CardRecord, *, owner: int, place: int) -> list[dict[str, A
     """The card's rows, one for each showing, as `_ADD_CARD` takes them."""
     source, card = record.markdown, record.card
     common = {
-        "block": record.id, "topic": record.topic, "section": card.section, "position": place, "source": source, "aka": _json(card.aka),
-        "tags": _json(card.tags), "sha": _sha(source), "owner": owner,
+        "block": record.id, "topic": record.topic, "section": card.section, "position": place, "source": source, "aka": _json(card.aka) if card.aka else "[]",
+        "tags": _json(card.tags) if card.tags else "[]", "sha": _sha(source), "owner": owner,
     }  # fmt: skip
     return [
-        common | {"id": name, "form": question.form.value, "question": json.dumps(to_dict(question), ensure_ascii=False),
-                  "plain": record.plain if record.plain is not None else searchable(question, card.aka)}
+        common | {"id": name, "form": question.form.value, "question": _json(to_dict(question)),
+                  "plain": _searched(question, card.aka)}
         for name, question in record.questions()
     ]  # fmt: skip
 
 
-def _json(words: Sequence[str]) -> str:
-    return json.dumps(list(words), ensure_ascii=False) if words else "[]"
+def _searched(question: Question, aka: Sequence[str]) -> str:
+    """What `searchable` says, quickly where it can be."""
+    words = None if aka else searched(question)
+    return searchable(question, aka) if words is None else words
 
 
+_json = json.JSONEncoder(ensure_ascii=False).encode
 _CARD = ("id", "block", "topic", "section", "position", "form", "source", "question", "aka", "tags", "plain", "sha", "owner")
 _ADD_CARD = Statement(f"INSERT INTO card ({', '.join(_CARD)}) VALUES ({', '.join(':' + name for name in _CARD)})")
 _ORPHAN = Statement("UPDATE card SET orphaned_at = :at WHERE id = :card")
@@ -452,8 +473,3 @@ def rewrite(session: Session, record: CardRecord, place: int, *, learner: int, a
         row.orphaned_at = None
     for row in old.values():
         row.orphaned_at = at
-
-
-def _expected_outside(mistake: Mistake) -> bool:
-    """Notes from elsewhere have their own front matter, and links to notes that did not come along."""
-    return mistake.expected.startswith(("front matter with a title", "title, aliases", "a title in the front")) or " as a list, [" in mistake.expected

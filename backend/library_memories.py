@@ -5,6 +5,7 @@ A memory comes in as one event with the whole log of the other program inside; m
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -131,14 +132,12 @@ def _memories(cards: Sequence[str], told: Told, settings: Settings, at: int) -> 
         place = _placed(memory, last_day, stability, settings, at)
         reps, lapses = max(memory.reps, len(log)), max(memory.lapses, int(again[start:end].sum()))
         state = place | {"stability": stability, "difficulty": difficulty}
-        reviews = ",".join(map(_review_text, log))
-        event = state | {"at": last_at, "day": last_day, "data": f'{{"reps":{reps},"lapses":{lapses},"reviews":[{reviews}]}}'}
+        reviews = [[each.at, each.grade, each.duration, *each.more] for each in log]
+        event = state | {"at": last_at, "day": last_day, "data": _json({"reps": reps, "lapses": lapses, "reviews": reviews})}
         yield card, state | {"last_day": last_day, "last_at": last_at, "reps": reps, "lapses": lapses}, event
 
 
-def _review_text(each: ReviewRecord) -> str:
-    """The review as JSON: whole numbers all of them."""
-    return f"[{each.at},{each.grade},{each.duration}{''.join(f',{number}' for number in each.more)}]"
+_json = json.JSONEncoder(separators=(",", ":")).encode  # a log is long, and nobody looks at it
 
 
 def _placed(memory: MemoryRecord, last_day: int, stability: float, settings: Settings, at: int) -> dict[str, Any]:

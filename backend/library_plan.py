@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import accumulate, chain, count
 from typing import Literal, NamedTuple
 
 from sqlmodel import Session, col, select
 
 from backend.cards import LONGEST_ID
-from backend.exchange.records import OWN, CardRecord, Gap, Records
-from backend.notes import slugify
+from backend.exchange.records import OWN, CardRecord, Gap, Records, TopicRecord
+from backend.notes import LARGEST_NOTE, CardPart, slugify
 from backend.statements import Statement
 from backend.tables import LearnerCard, Media, Overlay, Topic
 
@@ -66,12 +67,23 @@ class Stored(NamedTuple):
 
 def plan_import(session: Session, *, learner: int, records: Records) -> Plan:
     """Compare the records with the database."""
-    here = settle_names(session, learner, records)
+    here = _without_offers_of_shipped(session, settle_names(session, learner, records))
     changes = [*_topic_changes(session, here), *_card_changes(session, learner, here), *_media_changes(session, learner, here)]
     known = dict(session.exec(select(LearnerCard.card, LearnerCard.state).where(LearnerCard.learner == learner)).all())
     told = [memory.card for memory in here.memories] + [each.card for each in here.reviews]
     fresh = {card for card in told if not known.get(card)}
     return Plan(here, changes, _filled(session, here.gaps), len(fresh), sum(each.card in fresh for each in here.reviews))
+
+
+def _without_offers_of_shipped(session: Session, records: Records) -> Records:
+    """A shipped note that comes back as it left offers nothing: what of it is worth asking has a card."""
+    shipped = dict(session.exec(select(Topic.slug, Topic.text).where(col(Topic.owner).is_(None))).all())
+    returned = {topic.slug for topic in records.topics if shipped.get(topic.slug) == topic.text}
+    offers = {card.id for card in records.cards if card.offered and card.topic in returned}
+    if not offers:
+        return records
+    offers -= dict(_OWNERS.rows(session, {})).keys()
+    return replace(records, cards=[card for card in records.cards if card.id not in offers])
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -93,7 +105,7 @@ def settle_names(session: Session, learner: int, records: Records) -> Records:
 
     return replace(
         records,
-        topics=[replace(topic.with_text(with_ids(topic.text, names)), slug=slugs[topic.slug]) for topic in records.topics],
+        topics=[replace(with_names(topic, names), slug=slugs[topic.slug]) for topic in records.topics],
         cards=[card.renamed(names[card.id]) if card.id in names else card for card in cards] if names else cards,
         memories=[replace(each, card=shown(each.card)) for each in records.memories] if names else records.memories,
         reviews=[replace(each, card=shown(each.card)) for each in records.reviews] if names else records.reviews,
@@ -175,6 +187,25 @@ _HEAD = re.compile(r"^([QC]:.*\^)([a-z0-9-]+)([ \t]*)$", re.MULTILINE)
 def with_ids(text: str, names: Mapping[str, str]) -> str:
     """A note whose cards are called by other names: each closes the first line of its card."""
     return _HEAD.sub(lambda found: f"{found[1]}{names.get(found[2], found[2])}{found[3]}", text) if names and "^" in text else text
+
+
+def with_names(topic: TopicRecord, names: Mapping[str, str]) -> TopicRecord:
+    """The note with its cards called by other names. What was read of it stays true, a little further on."""
+    text = with_ids(topic.text, names)
+    if text == topic.text:
+        return topic
+    note = topic.note
+    if note is None or len(text.encode("utf-8", "surrogatepass")) > LARGEST_NOTE or any(with_ids(part.markdown, names) != part.markdown for part in note.sections):
+        return replace(topic, text=text, note=None)
+    heads = [(found.end(2), len(names.get(found[2], found[2])) - len(found[2])) for found in _HEAD.finditer(topic.text)]
+    ends, longer = [end for end, _ in heads], [0, *accumulate(by for _, by in heads)]
+
+    def moved(place: int) -> int:
+        return place + longer[bisect_right(ends, place)]
+
+    sections = tuple(replace(part, start=moved(part.start), end=moved(part.end)) for part in note.sections)
+    parts = tuple(CardPart(replace(part.card, id=names.get(part.card.id, part.card.id))) if isinstance(part, CardPart) else part for part in note.parts)
+    return replace(topic, text=text, note=replace(note, text=text, sections=sections, parts=parts))
 
 
 # --- differences --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -10,7 +11,9 @@ from typing import Any
 from sqlmodel import Session, col, delete, select
 
 from backend import review
+from backend.card_search import forget_words
 from backend.library_import import WITHOUT_MADE, names_in, write_sections
+from backend.library_index import forget_homes, homes_of, index_changed
 from backend.notes import read_note
 from backend.replay import put_back, read_log, states_of
 from backend.search_index import index_topics
@@ -18,7 +21,8 @@ from backend.settings import read_settings
 from backend.statements import Statement
 from backend.tables import Card, ImportRun, Media, Overlay, Revision, Section, Setting, Topic
 
-CHUNK = 1000  # cards of one piece
+CHUNK, NOTES = 1000, 100  # cards and notes of one piece
+HOMES = 4000  # of them that the search forgets at once: each time it walks through all it has
 
 TAKING_BACK = "taking back"  # in the report of a run: since when; what still writes for it must stop
 
@@ -33,6 +37,8 @@ class Undoing:
         self.made: dict[str, list[Any]] = defaultdict(list, run.made)
         self.learned: list[str] = []
         self.gone: list[str] = []
+        self.left: list[str] = []  # where the search has what goes or is put back
+        self.begun_before = TAKING_BACK in run.report
 
     def pieces(self) -> Iterator[Piece]:
         yield self._begin
@@ -45,7 +51,14 @@ class Undoing:
             yield partial(self._forget, cards=chunk)
         for chunk in _chunks(self.made["cards"]):
             yield partial(self._remove, cards=chunk)
+        for homes in _chunks(self.left, HOMES):
+            yield partial(forget_homes, homes=homes)
+        self.left.clear()
         yield self._bring_back
+        for slugs in _chunks(self.made["topics"], NOTES):
+            yield partial(self._remove_topics, slugs=slugs)
+        for slugs in _chunks(self.made["topics"], HOMES):
+            yield partial(index_changed, topics=slugs)
         yield self._close
 
     def _begin(self, session: Session) -> None:
@@ -72,6 +85,9 @@ class Undoing:
         used = self._used(session, cards)
         learned = [card for card in cards if card in used]
         gone = [card for card in cards if card not in used]
+        here = select(Card.topic, Card.owner, Card.block).where(col(Card.id).in_(cards), Card.owner == self.learner)
+        self.left += homes_of(session.exec(here))  # type: ignore[arg-type]
+        forget_words(session, gone)
         values = [{"card": card, "learner": self.learner} for card in gone]
         for statement in (_NO_EVENTS, _NO_MEMORY, _NO_CARD):
             statement.run(session, values)
@@ -82,6 +98,7 @@ class Undoing:
     def _bring_back(self, session: Session) -> None:
         _NO_ORIGIN.run(session, [{"card": card} for card in self.made["origins"]])
         session.expire_all()
+        self.left += homes_of(filter(None, (session.get(Card, before["id"]) for before in self.made["cards_before"])))
         for before in self.made["cards_before"][::-1]:
             self._restore_card(session, before)
         for block, overlay in self.made["overlays_before"]:
@@ -90,6 +107,8 @@ class Undoing:
                 session.add(Overlay(**overlay))
         for name in self.made["media"]:
             session.exec(delete(Media).where(col(Media.learner) == self.learner, col(Media.name) == name))  # type: ignore[call-overload]
+        for name, sha, data in self.made["media_before"]:
+            session.add(Media(learner=self.learner, name=name, sha=sha, data=b64decode(data)))
         self._restore_topics(session)
 
     def _restore_card(self, session: Session, before: dict[str, Any]) -> None:
@@ -111,7 +130,10 @@ class Undoing:
                     setattr(topic, name, value)
                 session.flush()
                 write_sections(session, topic.slug, read_note(topic.text, slug=topic.slug, track=topic.track, path=topic.slug)[0])
-        for slug in self.made["topics"]:
+
+    def _remove_topics(self, session: Session, slugs: Sequence[str]) -> None:
+        written: dict[str, str] = dict(self.made["written"])
+        for slug in slugs:
             topic = session.get(Topic, slug)
             inhabited = session.exec(select(Card.id).where(Card.topic == slug, col(Card.orphaned_at).is_(None)).limit(1)).first()
             if topic and not inhabited and written.get(slug, topic.sha) == topic.sha:
@@ -127,7 +149,11 @@ class Undoing:
         session.flush()
         session.exec(delete(Setting).where(col(Setting.learner) == self.learner, col(Setting.name) == "content"))  # type: ignore[call-overload]
         review.follow_content(session, learner=self.learner, at=self.at)
-        index_topics(session)
+        if self.begun_before:  # what the first attempt took out of the tables is not known here
+            index_topics(session)
+        else:
+            topics = [before["slug"] for before in self.made["topics_before"]]
+            index_changed(session, topics=topics, blocks=[before["block"] for before in self.made["cards_before"]], left=self.left)
 
     @property
     def words(self) -> str:
@@ -151,13 +177,14 @@ def find_run(session: Session, *, learner: int, run: int) -> ImportRun | str:
 def _standing_on(session: Session, run: ImportRun) -> list[str]:
     """Later runs that made or changed what this one did, newest first: taking it back would take away theirs."""
     later = select(ImportRun).where(ImportRun.learner == run.learner, col(ImportRun.id) > run.id, col(ImportRun.undone_at).is_(None))
-    mine = names_in(run.made)
-    return [each.name for each in session.exec(later.order_by(col(ImportRun.id).desc())) if names_in(each.made) & mine]
+    newer = session.exec(later.order_by(col(ImportRun.id).desc())).all()
+    mine = names_in(run.made) if newer else set()
+    return [each.name for each in newer if names_in(each.made) & mine]
 
 
-def _chunks(cards: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(cards), CHUNK):
-        yield list(cards[start : start + CHUNK])
+def _chunks(names: Sequence[str], size: int = CHUNK) -> Iterator[list[str]]:
+    for start in range(0, len(names), size):
+        yield list(names[start : start + size])
 
 
 def _forget_memories(session: Session, learner: int, cards: Sequence[str], at: int) -> None:

@@ -184,36 +184,54 @@ SURE = 3  # confidence 1 guess, 2 think so, 3 sure
 
 
 def follow_content(session: Session, *, learner: int, at: int) -> None:
-    """Bring the learner's cards in line with the content: new cards join in their order, moved ones move, orphaned ones rest."""
-    content = _content_stamp(session)
+    """Bring the learner's cards in line with the content: new cards join in their order, moved ones move, orphaned ones rest.
+
+    Content is what is shipped and what is in the learner's own library; what others bring into theirs is no concern of this one's.
+    """
+    content = _content_stamp(session, learner)
     if _STAMP.value(session, {"learner": learner}) == content:
         return
     _JOIN.run(session, {"learner": learner, "no": False, "today": today_of(read_settings(session, learner=learner), at)})
     _MOVE.run(session, {"learner": learner})
     place_new(session, learner=learner)
-    index_words(session)
+    index_words(session, learner=learner)
     _KEEP_STAMP.run(session, {"learner": learner, "stamp": content})
 
 
 def note_followed(session: Session, *, learner: int) -> None:
     """Say that the learner's cards are in line with the content as it is now; for those who have just brought them there."""
-    _KEEP_STAMP.run(session, {"learner": learner, "stamp": _content_stamp(session)})
+    _KEEP_STAMP.run(session, {"learner": learner, "stamp": _content_stamp(session, learner)})
+
+
+def follow_cards(session: Session, *, learner: int, cards: Sequence[str], reordered: bool) -> None:
+    """The same for a few cards that have just moved or left. `reordered`: the topics stand in another order."""
+    _MOVE_ONE.run(session, [{"learner": learner, "card": card} for card in cards])
+    if reordered:
+        place_new(session, learner=learner)
+    else:
+        order = {topic: place * PLACES for place, topic in enumerate(topics_in_order(session, learner=learner))}
+        found = [(card, order.get(_HOME.value(session, {"learner": learner, "card": card}))) for card in cards]
+        _PLACE_ONE.run(session, [{"learner": learner, "card": card, "place": place} for card, place in found if place is not None])
 
 
 def place_new(session: Session, *, learner: int) -> None:
     """Give every new card its place in the order of the tracks."""
-    _PLACE.run(session, [{"learner": learner, "topic": topic, "place": place * PLACES} for place, topic in enumerate(topics_in_order(session))])
+    order = enumerate(topics_in_order(session, learner=learner))
+    _PLACE.run(session, [{"learner": learner, "topic": topic, "place": place * PLACES} for place, topic in order])
 
 
-def _content_stamp(session: Session) -> str:
-    """Changes when a card or topic joins, leaves, moves or is reworded."""
-    topics = _TOPICS.rows(session, {})
-    cards = [_CARDS.value(session, {}), _ORPHANS.value(session, {}), _REVISION.value(session, {}), *_FILES.rows(session, {})]
-    return json.dumps(blake2b(repr((topics, cards)).encode(), digest_size=12).hexdigest())
+def _content_stamp(session: Session, learner: int) -> str:
+    """Changes when a card or topic of the content joins, leaves, moves or is reworded. Whoever changes a card of their own library says
+    so by `note_followed` or by joining or leaving; shipped ones change with their files."""
+    values = {"learner": learner}
+    told = [_TOPICS.rows(session, values), _CARDS.value(session, values), _ORPHANS.value(session, values), _FILES.rows(session, {})]
+    return json.dumps(blake2b(repr(told).encode(), digest_size=12).hexdigest())
 
 
-_CARDS, _ORPHANS = Statement("SELECT COUNT(*) FROM card"), Statement("SELECT COUNT(*) FROM card WHERE orphaned_at IS NOT NULL")
-_REVISION, _FILES = Statement("SELECT MAX(id) FROM revision"), Statement("SELECT path, sha FROM source_file ORDER BY path")
+_CARDS = Statement("SELECT (SELECT COUNT(*) FROM card WHERE owner IS NULL) + (SELECT COUNT(*) FROM card WHERE owner = :learner)")
+# The plus keeps SQLite from going through all cards by their owners: few are orphaned.
+_ORPHANS = Statement("SELECT COUNT(*) FROM card WHERE orphaned_at IS NOT NULL AND (+owner IS NULL OR +owner = :learner)")
+_FILES = Statement("SELECT path, sha FROM source_file ORDER BY path")
 _STAMP = Statement("SELECT value FROM setting WHERE learner = :learner AND name = 'content'")
 _KEEP_STAMP = Statement("""INSERT INTO setting (learner, name, value) VALUES (:learner, 'content', :stamp)
     ON CONFLICT (learner, name) DO UPDATE SET value = excluded.value""")
@@ -226,6 +244,10 @@ _JOIN = Statement("""
 """)
 _STANDS = "COALESCE((SELECT card.topic FROM card WHERE card.id = learner_card.card AND card.orphaned_at IS NULL), '')"
 _MOVE = Statement(f"UPDATE learner_card SET topic = {_STANDS} WHERE learner = :learner AND topic <> {_STANDS}")
+_MOVE_ONE = Statement(f"UPDATE learner_card SET topic = {_STANDS} WHERE learner = :learner AND card = :card")
+_HOME = Statement("SELECT topic FROM learner_card WHERE learner = :learner AND card = :card")
+_PLACE_ONE = Statement("""UPDATE learner_card SET due_day = :place + (SELECT card.position FROM card WHERE card.id = learner_card.card)
+    WHERE learner = :learner AND card = :card AND state = 0""")
 _PLACE = Statement("""
     UPDATE learner_card SET due_day = :place + (SELECT card.position FROM card WHERE card.id = learner_card.card)
     WHERE learner = :learner AND suspended IN (0, 1) AND state = 0 AND topic = :topic
@@ -233,9 +255,9 @@ _PLACE = Statement("""
 """)
 
 
-def topics_in_order(session: Session) -> list[str]:
-    """Topics in the order of the tracks, each after the topics it needs."""
-    needs = {slug: json.loads(wanted) if isinstance(wanted, str) else wanted for slug, wanted in _TOPICS.rows(session, {})}
+def topics_in_order(session: Session, *, learner: int) -> list[str]:
+    """The learner's topics in the order of the tracks, each after the topics it needs."""
+    needs = {slug: json.loads(wanted) if isinstance(wanted, str) else wanted for slug, wanted in _TOPICS.rows(session, {"learner": learner})}
     order: dict[str, None] = {}
 
     def visit(slug: str, above: tuple[str, ...]) -> None:
@@ -251,7 +273,7 @@ def topics_in_order(session: Session) -> list[str]:
     return list(order)
 
 
-_TOPICS = Statement("SELECT slug, needs FROM topic ORDER BY position, slug")
+_TOPICS = Statement("SELECT slug, needs FROM topic WHERE owner IS NULL OR owner = :learner ORDER BY position, slug")
 
 
 class _Row(NamedTuple):
@@ -839,7 +861,10 @@ def _last_action(session: Session, learner: int) -> tuple[int, int] | None:
 # An import may bring a hundred thousand events, which are no action of the learner's.
 _OWN_DOING = f"kind <> 'import' AND round <> '{BROUGHT}'"
 # The plus keeps SQLite from choosing an index by learner and sorting everything under it: the newest ids are at the end of the table.
-_LATEST = Statement(f"SELECT id, kind, batch FROM event WHERE +learner = :learner AND id < :before AND {_OWN_DOING} ORDER BY id DESC LIMIT 1")
+# Nor is taking an import back; the first events that did so do not say it in their round, only by what they undo.
+_TAKES_BACK = f"kind = 'undo' AND EXISTS (SELECT 1 FROM event b WHERE b.id = event.batch AND (b.kind = 'import' OR b.round = '{BROUGHT}'))"
+_LATEST = Statement(f"""SELECT id, kind, batch FROM event
+    WHERE +learner = :learner AND id < :before AND {_OWN_DOING} AND NOT ({_TAKES_BACK}) ORDER BY id DESC LIMIT 1""")
 _ACTION = Statement(f"SELECT id, {', '.join(_EVENT_COLUMNS)} FROM event WHERE +learner = :learner AND id BETWEEN :first AND :last AND kind <> 'undo' AND {_OWN_DOING}")
 _NUMBERS = Statement("SELECT card, events FROM learner_card WHERE learner = :learner")
 _NUMBER = Statement("SELECT events FROM learner_card WHERE learner = :learner AND card = :card")

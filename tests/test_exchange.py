@@ -15,6 +15,7 @@ from sqlmodel import select
 from backend import review, store
 from backend.cards import Card, showings, write_card
 from backend.check import check_database
+from backend.exchange import html_text, plain_words
 from backend.exchange.anki_notes import write_anki
 from backend.exchange.anki_package import read_anki
 from backend.exchange.encodings import mend_mojibake
@@ -25,6 +26,7 @@ from backend.exchange.json_file import read_archive, write_archive
 from backend.exchange.markdown import read_markdown
 from backend.exchange.records import CardRecord, MediaRecord, MemoryRecord, Records, ReviewRecord, TopicRecord, Unreadable
 from backend.library import apply_import, collect
+from backend.markup import plain
 from backend.memory import Grade, minutes_west
 from backend.questions import Form, Option, Quantity, Question
 from backend.settings import change_setting, read_settings
@@ -314,6 +316,30 @@ def test_hashcards_are_read():
     ]  # fmt: skip
 
 
+def test_a_gap_card_of_hashcards_ends_where_the_note_goes_on():
+    cards, _, _ = find_foreign("C: The [capital]\nof [France].\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx[0]\n```\n", topic="t")
+    assert [card.card.question.prompt for card in cards if not card.offered] == ["The ==capital== of ==France==."]
+
+
+@pytest.mark.parametrize(
+    ("text", "cards"),
+    [("front\tback\nWhat?\tThis.\n", 1), ("#separator:Semicolon\n#html:true\nWhat <b>is</b> it?;This.\n", 1), ("What?;This.\nAnd why?;So.\n", 2),
+     ("# A note\n\n## Why, then?\n\nBecause, of; this | that.\n", 1), ("Words, and more of them.\n\nOthers.\n", 0)],
+)  # fmt: skip
+def test_a_text_file_is_a_table_or_a_note(tmp_path, text, cards):
+    (tmp_path / "some.txt").write_text(text, encoding="utf-8")
+    records = read_path(tmp_path / "some.txt")
+    assert len(records.cards) == cards
+    assert bool(records.topics) == text.startswith(("# ", "Words"))
+
+
+def test_a_folder_of_text_files_is_read_as_notes(tmp_path):
+    (tmp_path / "one.txt").write_text("# One\n\n## Why?\n\nBecause.\n\n## Later\n")
+    records = read_path(tmp_path)
+    assert ([topic.title for topic in records.topics], [card.why for card in records.cards]) == (["One"], ["a question for a heading, answered by its section"])
+    assert [gap.heading for gap in records.gaps] == ["Later"]
+
+
 def test_a_rewritten_answer_keeps_the_cards_id():
     first, second = (find_foreign(f"#flashcards\n\nWhy::{answer}\n", topic="n")[0][0].id for answer in ("so", "otherwise"))
     assert first == second
@@ -356,6 +382,26 @@ def test_a_note_that_is_too_long_becomes_several(tmp_path):
 def test_markdown_to_html_and_back_says_the_same():
     for text in ("plain", "**bold** and *it*", "$x < 1$ and `a<b`", "- a\n- b", "a \\* b", "one\n\ntwo"):
         assert to_html(to_markdown(to_html(text))) == to_html(text)
+
+
+SHORT = ["word", "**bold**", "*it*", "<b>x y</b>", "<i>z</i>", "<em>q</em>.", "a:", "Q:", "A: b", "1.", "-", "?", "(", ")", "**", "*", "中文", "é", "\u00a0", "<b>-</b>", "**a b**,",
+         "x<b>y</b>", "_u_", "3", "–", "'s", "<strong>Z</strong>!", "“q”", "(**c** d)", "http:", "//", "a@b.c", "\x85", "\u3000", "٣.", "#", "&amp;", "tags: x", "==", "\\", "```"]  # fmt: skip
+
+
+def test_what_needs_no_parser_reads_as_the_parsers_read_it(monkeypatch):
+    rng = random.Random(5)
+    texts = [rng.choice(["", " ", " "]).join(rng.choice(SHORT) for _ in range(rng.randrange(1, 6))) for _ in range(20_000 if LONG else 3000)]
+    quick = {text: (plain_words.quick_markdown(text), plain_words.quick_html(text), plain_words.words_of(text)) for text in texts}
+    monkeypatch.setattr(html_text, "quick_markdown", lambda text: None)
+    monkeypatch.setattr(html_text, "quick_html", lambda text: None)
+    for text, (markdown, html, words) in quick.items():
+        assert markdown in (None, to_markdown(text))
+        assert html in (None, to_html(text))
+        assert words in (None, plain(text))
+        card = Card("my-x", Question(Form.PROSE, text, text), tags=("two::deep",))
+        if words is not None:
+            assert plain_words.written(card) == write_card(card)
+    assert sum(markdown is not None for markdown, *_ in quick.values()) > len(quick) / 20
 
 
 def test_ids_and_wording_survive_an_edit_in_anki(tmp_path):

@@ -2,11 +2,12 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlmodel import select
+from sqlmodel import delete, select
 
 from backend import review, store
 from backend.card_search import find_cards
@@ -15,7 +16,7 @@ from backend.deck import reword
 from backend.duplicates import ALIKE, CLOSE, find_near
 from backend.exchange.formats import read_path
 from backend.exchange.markdown import plain_slug, read_markdown, read_text, write_markdown
-from backend.exchange.records import Gap, MemoryRecord, Records, ReviewRecord
+from backend.exchange.records import Gap, MediaRecord, MemoryRecord, Records, ReviewRecord
 from backend.library import (
     apply_import,
     collect,
@@ -29,12 +30,15 @@ from backend.library import (
     undo_import,
     undo_last,
 )  # fmt: skip
+from backend.library_plan import with_names
 from backend.memory import Grade
+from backend.notes import read_note
 from backend.replay import read_grades
 from backend.revisions import changed_upstream, edit_card, keep_mine, list_wordings, word_diff
+from backend.search_index import index_topics
 from backend.stats import read_curve
 from backend.sync import sync
-from backend.tables import Card, Event, Learner, LearnerCard, Media, Overlay, Section, Table, Topic
+from backend.tables import Card, Event, Learner, LearnerCard, Media, Overlay, Section, Setting, Table, Topic
 from models.minilm import embed
 from tests.conftest import note_text
 from tests.sample_desk import DAY, NOON
@@ -265,6 +269,19 @@ def test_markdown_comes_into_an_empty_library_as_it_left(engine, learner, vault,
     own = [card.markdown for card in first.cards if card.topic.startswith("my-")]
     assert [card.markdown for card in second.cards if card.topic in ("my-gamma", "my-optimisers")] == own
     assert {topic.slug: topic.text for topic in second.topics}["my-optimisers"] == PLAIN
+
+
+def test_shipped_notes_that_come_back_offer_nothing(engine, learner, tmp_path):
+    with store.writing(engine) as session:
+        topic = session.get(Topic, "alpha")
+        topic.text += "\n## Why is it so?\n\nBecause it is.\n\n**Alpha**: the first of all letters here.\n"
+    with store.reading(engine) as session:
+        out = collect(session, learner=learner)
+    write_markdown(out, tmp_path / "out.zip")
+    records = read_path(tmp_path / "out.zip")
+    assert any(card.offered for card in records.cards)
+    with store.reading(engine) as session:
+        assert {change.kind for change in plan_import(session, learner=learner, records=records).changes} == {"same"}
 
 
 def test_a_gap_names_the_shipped_topic_that_fills_it(engine, learner):
@@ -533,6 +550,33 @@ def test_review_undo_finds_the_newest_action_past_an_import_that_was_taken_back(
     assert check_database(engine) == []
 
 
+def test_a_take_back_of_the_first_kind_does_not_hide_what_was_done_before_it(engine, learner):
+    """Its events named no round, and an undo leads back past what it undoes: here an import, and all that was done after that."""
+    bring(engine, learner, note_of("Notes", f"{ONE}\n\n{TWO}"))
+    memories = Records("memories", memories=[MemoryRecord("my-one", NOON // DAY + 9, 10.0, 5.0, 10, suspended=True, reps=3)])
+    brought = bring(engine, learner, memories, at=NOON + 2)
+    grade(engine, learner, "my-two", at=NOON + 3)
+    with store.writing(engine) as session:
+        undo_import(session, learner=learner, run=brought.run, at=NOON + 4)
+        for event in session.exec(select(Event).where(Event.kind == "undo")):
+            event.round = ""
+        session.flush()
+        undone = [review.undo(session, learner=learner, at=NOON + 5 + n) for n in range(2)]
+        assert [each and each.cards for each in undone] == [("my-two",), None]
+    assert check_database(engine) == []
+
+
+def test_a_replaced_attachment_comes_back(engine, learner):
+    first, second = (Records("picture", media=[MediaRecord("pics/curve.png", data)]) for data in (b"\x89PNG one", b"\x89PNG two"))
+    bring(engine, learner, first)
+    before = everything(engine, "import_run", "setting")
+    report = bring(engine, learner, second, theirs={"pics/curve.png"})
+    with store.writing(engine) as session:
+        assert session.get(Media, (learner, "pics/curve.png")).data == b"\x89PNG two"
+        undo_import(session, learner=learner, run=report.run, at=NOON + 1)
+    assert everything(engine, "import_run", "setting") == before
+
+
 def test_a_reworded_gap_stays_when_its_import_is_taken_back(engine, learner):
     report = bring(engine, learner, note_of("Notes", "C: A ==gap== and ==another==. ^gaps\n"))
     mine = "C: In my words a ==gap== and ==another==. ^my-gaps\n"
@@ -577,6 +621,89 @@ def test_tagging_one_card_does_not_read_the_others(engine, learner):
         session.connection().connection.dbapi_connection.set_trace_callback(None)
     assert len(asked) > 5
     assert [sql for sql in asked if "FROM media" in sql or "FROM event" in sql or "ORDER BY topic, position, id" in sql] == []
+
+
+def words_and_homes(engine):
+    """All that the search knows of cards and notes, whatever its rows are called."""
+    with engine.connect() as connection:
+        asked = ("SELECT card, words FROM card_words_row", "SELECT tag, card FROM card_tag", "SELECT topic, sha FROM indexed", "SELECT topic, kind, words FROM passage")
+        told = {sql: sorted(map(tuple, connection.exec_driver_sql(sql))) for sql in asked}
+        connection.exec_driver_sql("INSERT INTO card_words (card_words) VALUES ('integrity-check')")
+    return told
+
+
+def test_moving_and_deleting_cards_index_these_and_look_at_no_others(engine, learner):
+    bring(engine, learner, note_of("Notes", "\n\n".join(f"Q: Which is {n}? ^n{n}\ntags: even\n\nA: It is {n}.\n" for n in range(60))))
+    with store.writing(engine) as session:
+        move_many(session, learner=learner, cards=["my-n5", "my-n6"], topic="Loose", at=NOON + 1)
+    asked: list[str] = []
+    before = words_and_homes(engine)
+    with store.writing(engine) as session:
+        session.connection().connection.dbapi_connection.set_trace_callback(asked.append)
+        move_many(session, learner=learner, cards=["my-n5", "my-n7"], topic="alpha", at=NOON + 2)
+        delete_many(session, learner=learner, cards=["my-n6", "my-n8"], at=NOON + 3)
+        session.connection().connection.dbapi_connection.set_trace_callback(None)
+    assert len(asked) > 20
+    assert [sql for sql in asked if "card_words" in sql or "NOT EXISTS (SELECT 1 FROM learner_card" in sql] == []
+    after = words_and_homes(engine)
+    with store.writing(engine) as session:
+        session.exec(delete(Setting).where(Setting.name == "content"))
+        review.follow_content(session, learner=learner, at=NOON + 4)
+        assert index_topics(session) == [], "made from everything it is the same"
+    assert words_and_homes(engine) == after
+    assert [found.card for found in found_cards(engine, learner, 'topic:alpha "which is"')] == ["my-n5", "my-n7"]
+    with store.writing(engine) as session:
+        for n in range(2):
+            undo_last(session, learner=learner, at=NOON + 5 + n)
+    assert words_and_homes(engine) == before
+    assert check_database(engine) == []
+
+
+def found_cards(engine, learner, query):
+    with store.reading(engine) as session:
+        return find_cards(session, learner=learner, at=NOON, query=query)
+
+
+def test_a_taken_back_import_leaves_no_words_in_the_search(engine, learner):
+    with store.writing(engine) as session:
+        index_topics(session)
+    before = words_and_homes(engine)
+    report = bring(engine, learner, note_of("Notes", ONE.replace("First", "A zebra").replace("one", "one\ntags: striped", 1)))
+    assert words_and_homes(engine) != before
+    with store.writing(engine) as session:
+        undo_import(session, learner=learner, run=report.run, at=NOON + 1)
+    assert words_and_homes(engine) == before
+
+
+def test_what_another_learner_brings_in_is_no_concern_of_mine(engine, learner):
+    with store.writing(engine) as session:
+        session.add(Learner(id=2, name="other", created_at=0))
+        session.flush()
+        review.follow_content(session, learner=2, at=NOON)
+    bring(engine, learner, note_of("Notes", f"{ONE}\n\n{TWO}"))
+    with store.writing(engine) as session:
+        move_many(session, learner=learner, cards=["my-one"], topic="Other", at=NOON + 1)
+        delete_many(session, learner=learner, cards=["my-two"], at=NOON + 2)
+    asked: list[str] = []
+    with store.writing(engine) as session:
+        session.connection().connection.dbapi_connection.set_trace_callback(asked.append)
+        review.follow_content(session, learner=2, at=NOON + 3)
+        session.connection().connection.dbapi_connection.set_trace_callback(None)
+    assert [sql for sql in asked if not sql.startswith(("SELECT", "BEGIN"))] == []
+    assert sum("learner_card" in sql for sql in asked) == 0
+
+
+def test_a_note_whose_cards_are_renamed_need_not_be_read_again():
+    text = f"# Notes\n\n{ONE}\n## Next\n\nWords.\n\n{TWO}\n## Last\n\nMore words.\n"
+    records = Records("notes")
+    read_text(records, text, slug="notes", file="notes.md")
+    renamed = with_names(records.topics[0], {"one": "my-one-or-another", "two": "my-2"})
+    again, _ = read_note(renamed.text, slug="notes", track="library", path="notes.md")
+    assert renamed.note == again
+    assert [(part.start, part.end) for part in renamed.note.sections] == [(part.start, part.end) for part in again.sections]
+    assert "^my-one-or-another" in renamed.note.text
+    fenced = replace(records.topics[0], text=f"{text}\n```\n{ONE}```\n", note=None)
+    assert with_names(fenced, {"one": "my-one"}).note is None
 
 
 def test_a_note_that_is_only_a_card_loses_it(engine, learner):

@@ -82,7 +82,8 @@ def write_anki(records: Records, path: Path, *, at: int, rollover_hour: int = 4,
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "collection.anki2"
         with closing(sqlite3.connect(file, isolation_level=None)) as database:
-            database.execute("PRAGMA journal_mode = OFF")
+            for setting in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -65536"):  # nobody else will ever see it
+                database.execute(f"PRAGMA {setting}")
             database.execute("BEGIN")
             _Writer(database, records, at, rollover_hour, minutes_west, progress).write()
             database.execute("COMMIT")
@@ -132,17 +133,25 @@ class _Writer:
         memories = {memory.card: memory for memory in self.records.memories}
         used: set[int] = set()
         total = len(self.records.cards)
-        for done, record in enumerate(self.records.cards):
+        for done, (number, place, record) in enumerate(self.in_order()):
             if done % BATCH == 0:
                 self.progress(done, total, "writing cards")
                 self.flush()
-            self.write_note(record, memories, numbers, used)
+            self.write_note(record, number, place, memories, numbers, used)
         self.flush()
         self.progress(total, total, "writing reviews")
         self.write_log(numbers)
         self.write_head()
         for statement in _INDEXES.split(";"):  # quicker made at the end than kept up
             self.database.execute(statement)
+
+    def in_order(self) -> list[tuple[int, int, CardRecord]]:
+        """Each record with its number and its place among the new ones, by number: so the tables grow at their ends only."""
+        place, found = 1, []
+        for record in self.records.cards:
+            found.append((_number("note", record.id), place, record))
+            place += len(showings(record.card))
+        return sorted(found, key=lambda each: each[:2])
 
     def flush(self) -> None:
         """Write the notes and cards that have gathered: one statement for many is much quicker than one for each."""
@@ -156,8 +165,10 @@ class _Writer:
             self.decks[topic] = (_number("deck", topic), topic.replace("-", " ").capitalize())
         return self.decks[topic][0]
 
-    def write_note(self, record: CardRecord, memories: dict[str, MemoryRecord], numbers: dict[str, int], used: set[int]) -> None:
-        card, note = record.card, _number("note", record.id)
+    def write_note(
+        self, record: CardRecord, note: int, place: int, memories: dict[str, MemoryRecord], numbers: dict[str, int], used: set[int]
+    ) -> None:
+        card = record.card
         while note in used:
             note += 1
         used.add(note)
@@ -176,10 +187,10 @@ class _Writer:
                 number += 1
             self.taken.add(number)
             numbers[shown.id] = number
-            self.write_card(number, note, self.deck(record.topic), ord_, memories.get(shown.id), done=len(numbers))
+            self.write_card(number, note, self.deck(record.topic), ord_, memories.get(shown.id), place=place + ord_)
 
-    def write_card(self, number: int, note: int, deck: int, ord_: int, memory: MemoryRecord | None, *, done: int) -> None:
-        kind, queue, due, interval, left, data = 0, 0, done, 0, 0, ""
+    def write_card(self, number: int, note: int, deck: int, ord_: int, memory: MemoryRecord | None, *, place: int) -> None:
+        kind, queue, due, interval, left, data = 0, 0, place, 0, 0, ""
         if memory and memory.due_day is not None and (memory.stability is not None or memory.interval):
             kind, queue, due, interval = 2, 2, memory.due_day - self.first_day, max(memory.interval, 1)
             if memory.learning:
@@ -197,16 +208,14 @@ class _Writer:
         self.database.executemany("INSERT INTO revlog VALUES (?,?,?,?,?,?,?,?,?)", self.log_rows(numbers))
 
     def log_rows(self, numbers: dict[str, int]) -> Iterator[tuple[int, ...]]:
-        used: set[int] = set()
-        for review, interval, before, kind, factor in _log_rows(self.records.reviews):
-            card = numbers.get(review.card)
-            if card is None:
-                continue
-            number = review.at
-            while number in used:  # Anki names a review by its millisecond
-                number += 1
-            used.add(number)
-            yield number, card, -1, review.grade, interval, before, factor, review.duration, kind
+        """In the order of time. Anki names a review by its millisecond, so that two of the same one are a millisecond apart."""
+        told = _log_rows(self.records.reviews)
+        rows = [(each.at, numbers[each.card], -1, each.grade, *days, factor, each.duration, kind) for each, days, kind, factor in told if each.card in numbers]
+        rows.sort()
+        last = 0
+        for row in rows:
+            last = max(row[0], last + 1)
+            yield row if row[0] == last else (last, *row[1:])
 
     def write_head(self) -> None:
         # the collection begins at the rollover of its first day on the learner's clock
@@ -230,8 +239,8 @@ class _Writer:
         return {"id": number, "name": name, "mod": self.second, "usn": 0, "desc": "", "dyn": 0, "conf": 1, "collapsed": False, "extendNew": 0, "extendRev": 0, **zeros}
 
 
-def _log_rows(reviews: Sequence[ReviewRecord]) -> Iterator[tuple[ReviewRecord, int, int, int, int]]:
-    """Each review with interval, interval before, kind and factor: as they came, or as the days between tell."""
+def _log_rows(reviews: Sequence[ReviewRecord]) -> Iterator[tuple[ReviewRecord, tuple[int, int], int, int]]:
+    """Each review with its interval and the one before, kind and factor: as they came, or as the days between tell."""
     by_card: dict[str, list[ReviewRecord]] = defaultdict(list)
     for each in reviews:
         by_card[each.card].append(each)
@@ -241,11 +250,11 @@ def _log_rows(reviews: Sequence[ReviewRecord]) -> Iterator[tuple[ReviewRecord, i
         for place, each in enumerate(log):
             if len(each.more) == 4:
                 kind, interval, before_it, factor = each.more
-                yield each, interval, before_it, kind, factor
+                yield each, (interval, before_it), kind, factor
                 before = interval
                 continue
             later = (log[place + 1].at - each.at) // DAY_MS if place + 1 < len(log) else max(before, 1)
-            yield each, int(later), int(before), 0 if place == 0 else 1, 2500
+            yield each, (int(later), int(before)), 0 if place == 0 else 1, 2500
             before = int(later)
 
 

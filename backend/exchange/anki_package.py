@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -22,8 +23,9 @@ from urllib.parse import unquote
 from backend.cards import Card, read_cards, showings, write_card
 from backend.exchange.anki_notes import ATTEND, back_html, front_html
 from backend.exchange.archive import Archive, check_name, unpack_zstd
-from backend.exchange.html_text import LARGEST_FIELD, is_plain, media_name, to_markdown
+from backend.exchange.html_text import LARGEST_FIELD, media_name, to_markdown
 from backend.exchange.markdown import plain_slug
+from backend.exchange.plain_words import written
 from backend.exchange.protobuf import number_of, read_message, text_of
 from backend.exchange.records import OWN, CardRecord, MediaRecord, MemoryRecord, Progress, Records, ReviewRecord, Unreadable, quiet
 from backend.markup import plain
@@ -37,12 +39,47 @@ DAY = 86_400
 ALL_CLOZE = re.compile(r"\{\{c(\d{1,3})::(.*?)(?:::(.*?))?\}\}", re.DOTALL)
 
 
+Pieces = tuple[tuple[str, str], ...]  # of a side of a card: words as they stand, or else the name of a field
+
+
+@dataclass(frozen=True)
+class Template:
+    """How a note becomes one card. What a hundred thousand notes share is worked out once."""
+
+    question: str
+    answer: str
+
+    @cached_property
+    def sides(self) -> tuple[str, str]:
+        """Without the answer's copy of the question."""
+        return _QUESTION_AGAIN.sub("", self.question), _QUESTION_AGAIN.sub("", self.answer)
+
+    @cached_property
+    def pieces(self) -> tuple[Pieces, Pieces] | None:
+        """None when it depends on the note which of its parts are shown."""
+        return None if any(_SECTION.search(side) for side in self.sides) else (_cut(self.sides[0]), _cut(self.sides[1]))
+
+    @cached_property
+    def typed(self) -> str:
+        """The field that is to be typed, if any."""
+        found = _TYPED.search(self.question)
+        return found[1].strip() if found else ""
+
+    def filled(self, fields: dict[str, str]) -> tuple[str, str]:
+        question, answer = self.pieces or (_cut(_chosen(side, fields)) for side in self.sides)
+        return _joined(question, fields), _joined(answer, fields)
+
+
 @dataclass(frozen=True)
 class NoteType:
     name: str
     cloze: bool
     fields: tuple[str, ...]
-    templates: tuple[tuple[str, str], ...]  # question and answer side
+    templates: tuple[Template, ...]
+
+    @cached_property
+    def is_ours(self) -> bool:
+        return self.name.startswith(ATTEND)
 
 
 @dataclass(frozen=True)
@@ -154,7 +191,7 @@ def _read_collection(database: sqlite3.Connection, records: Records, progress: P
 
 def _old_kind(model: dict[str, Any]) -> NoteType:
     fields = tuple(field["name"] for field in sorted(model["flds"], key=lambda field: field["ord"]))
-    sides = tuple((t["qfmt"], t["afmt"]) for t in sorted(model["tmpls"], key=lambda t: t["ord"]))
+    sides = tuple(Template(t["qfmt"], t["afmt"]) for t in sorted(model["tmpls"], key=lambda t: t["ord"]))
     return NoteType(str(model["name"]), int(model.get("type") or 0) == 1, fields, sides)
 
 
@@ -162,10 +199,10 @@ def _new_kinds(database: sqlite3.Connection) -> dict[int, NoteType]:
     fields: dict[int, list[str]] = defaultdict(list)
     for kind, name in database.execute("SELECT ntid, name FROM fields ORDER BY ntid, ord"):
         fields[kind].append(str(name))
-    sides: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    sides: dict[int, list[Template]] = defaultdict(list)
     for kind, config in database.execute("SELECT ntid, config FROM templates ORDER BY ntid, ord"):
         told = read_message(bytes(config))
-        sides[kind].append((text_of(told, 1), text_of(told, 2)))
+        sides[kind].append(Template(text_of(told, 1), text_of(told, 2)))
     return {
         kind: NoteType(str(name), number_of(read_message(bytes(config)), 1) == 1, tuple(fields[kind]), tuple(sides[kind]))
         for kind, name, config in database.execute("SELECT id, name, config FROM notetypes")
@@ -182,16 +219,18 @@ def _new_settings(database: sqlite3.Connection) -> dict[str, Any]:
 
 def _notes(database: sqlite3.Connection, kinds: dict[int, NoteType], records: Records) -> dict[int, AnkiNote]:
     notes, lost = {}, 0
+    tagged: dict[str, tuple[str, ...]] = {}
     for number, guid, kind_id, tags, fields in database.execute("SELECT id, guid, mid, tags, flds FROM notes"):
         kind = kinds.get(kind_id)
         if kind is None:
             lost += 1
             continue
-        values = str(fields).split("\x1f")
-        if any(len(value) > LARGEST_FIELD for value in values):
+        values = (told := str(fields)).split("\x1f")
+        if len(told) > LARGEST_FIELD and any(len(value) > LARGEST_FIELD for value in values):
             raise Unreadable(f"expected fields of at most {LARGEST_FIELD:,} characters, came a longer one")
-        words = tuple(re.sub(r"[;,]", "-", tag) for tag in str(tags).split())
-        notes[number] = AnkiNote(str(guid), kind, words, dict(zip(kind.fields, values)))
+        if tags not in tagged:
+            tagged[tags] = tuple(re.sub(r"[;,]", "-", tag) for tag in str(tags).split())
+        notes[number] = AnkiNote(str(guid), kind, tagged[tags], dict(zip(kind.fields, values)))
     if lost:
         records.notices.append(f"{lost} notes name a note type that is not in the package and were left out")
     return notes
@@ -286,7 +325,7 @@ _FIRST_SECOND = 1_000_000_000  # of a moment: no collection has so many days
 
 def _card_of(note: AnkiNote, ord_: int, topic: str, deck: str) -> tuple[CardRecord | None, str]:
     base = ""
-    if note.kind.name.startswith(ATTEND) and (read := _beside(note)):
+    if note.kind.is_ours and (read := _beside(note)):
         ours = _our_card(note, read)
         if ours:
             names = [shown.id for shown in showings(ours.card)]
@@ -305,25 +344,19 @@ def _card_of(note: AnkiNote, ord_: int, topic: str, deck: str) -> tuple[CardReco
         name = f"{base}-c{ord_ + 1}"
     else:
         name = base if ord_ == 0 else f"{base}-{ord_ + 1}"
-        sides = note.kind.templates[ord_] if ord_ < len(note.kind.templates) else ("", "")
-        question, answer = (_filled(side, note.fields) for side in sides)
+        question, answer = note.kind.templates[ord_].filled(note.fields) if ord_ < len(note.kind.templates) else ("", "")
     record = _record(name, note, ord_, question, answer, topic, origin)
     return record, name if record else ""
 
 
 def _record(name: str, note: AnkiNote, ord_: int, question: str, answer: str, topic: str, origin: dict[str, Any]) -> CardRecord | None:
     typed = _typed(note, ord_)
-    if not typed and is_plain(question) and is_plain(answer) and question and answer and all(map(is_plain, note.tags)):
-        # nothing in it means anything: what the grammar's writer would find out by reading it again
-        card = Card(name, Question(Form.PROSE, question, answer), tags=note.tags)
-        tags = f"\ntags: {'; '.join(note.tags)}" if note.tags else ""
-        return CardRecord(card, topic, f"Q: {question} ^{name}{tags}\n\nA: {answer}\n", note.kind.name, plain=f"{question}\n{answer}", origin=origin)
     front, back = to_markdown(question), to_markdown(answer)
     if typed:
         back = back.removeprefix(front).strip()  # there the question is told again above the answer
     for card in _tries(name, front, back, typed, note.tags):
         try:
-            return CardRecord(card, topic, write_card(card), note.kind.name, origin=origin)
+            return CardRecord(card, topic, written(card), note.kind.name, origin=origin)
         except ValueError:
             continue
     return None
@@ -369,30 +402,38 @@ def to_source(field: str) -> str:
 
 _TAG = re.compile(r"\{\{([^{}]{1,200})\}\}")
 _SECTION = re.compile(r"\{\{([#^])([^{}]{1,200})\}\}(.*?)\{\{/\2\}\}", re.DOTALL)
+_TYPED = re.compile(r"\{\{type:(?:nc:)?([^{}:]+)\}\}")
+_QUESTION_AGAIN = re.compile(r"\{\{FrontSide\}\}\s*(?:<hr[^>]*id=.?answer.?[^>]*>)?|<hr[^>]*id=.?answer.?[^>]*>")
 
 
-def _filled(side: str, fields: dict[str, str]) -> str:
-    """A template with the note's fields in it. An answer's copy of the question is left out."""
-    side = re.sub(r"\{\{FrontSide\}\}\s*(?:<hr[^>]*id=.?answer.?[^>]*>)?|<hr[^>]*id=.?answer.?[^>]*>", "", side)
+def _chosen(side: str, fields: dict[str, str]) -> str:
+    """The template without the parts that this note's empty or filled fields leave out."""
     for _ in range(5):
         changed = _SECTION.sub(lambda found: found[3] if bool(fields.get(found[2].strip(), "").strip()) == (found[1] == "#") else "", side)
         if changed == side:
             break
         side = changed
+    return side
 
-    def value(found: re.Match[str]) -> str:
-        *filters, name = found[1].split(":")
-        return "" if "type" in filters else fields.get(name.strip(), "")
 
-    return _TAG.sub(value, side).strip()
+def _cut(side: str) -> Pieces:
+    words, *rest = _TAG.split(side)
+    pieces = [(words, "")]
+    for tag, words in zip(rest[::2], rest[1::2]):
+        *filters, name = tag.split(":")
+        pieces += [("", name.strip() if "type" not in filters else ""), (words, "")]
+    return tuple(piece for piece in pieces if any(piece))
+
+
+def _joined(pieces: Pieces, fields: dict[str, str]) -> str:
+    return "".join([fields.get(name, "") if name else words for words, name in pieces]).strip()
 
 
 def _typed(note: AnkiNote, ord_: int) -> str:
     """What a typed answer must be."""
-    if ord_ >= len(note.kind.templates) or note.kind.cloze:
+    if ord_ >= len(note.kind.templates) or note.kind.cloze or not note.kind.templates[ord_].typed:
         return ""
-    found = re.search(r"\{\{type:(?:nc:)?([^{}:]+)\}\}", note.kind.templates[ord_][0])
-    return plain(to_markdown(note.fields.get(found[1].strip(), ""))).strip() if found else ""
+    return plain(to_markdown(note.fields.get(note.kind.templates[ord_].typed, ""))).strip()
 
 
 def _gap_card(note: AnkiNote, base: str) -> Card | None:

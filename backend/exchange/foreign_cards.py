@@ -16,7 +16,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from backend.cards import Card, showings, write_card
+from backend.cards import Card, showings
+from backend.exchange.plain_words import written
 from backend.exchange.records import OWN, CardRecord, MemoryRecord
 from backend.markup import Block, Document, marks, parse, plain_inline
 from backend.questions import Form, Question
@@ -80,7 +81,7 @@ def _readable(card: Card) -> tuple[Card, str] | None:
         for answer in (question.answer, _calm(question.answer)):
             tried = replace(card, question=replace(question, prompt=prompt, answer=answer))
             try:
-                return tried, write_card(tried)
+                return tried, written(tried)
             except ValueError:
                 continue
     return None
@@ -228,7 +229,7 @@ def _hashcards(text: str) -> Iterator[Found]:
         if kind == "Q" and front and back and not any(_OWN_ID.search(line) for line in collected["Q"][:1]):
             yield Found(front, back, "Q: and A:")
         if kind == "C" and gap and not _OWN_ID.search(collected["C"][0]) and "==" not in gap:
-            prompt = bracket_gaps(" ".join(gap.split()))
+            prompt = bracket_gaps(" ".join(_up_to_last_gap(gap).split()))
             if marks(prompt):
                 yield Found(prompt, "", "C: with a gap in brackets", Form.GAP)
 
@@ -243,6 +244,13 @@ def _hashcards(text: str) -> Iterator[Found]:
         if current and not ends:
             collected[current].append(line[2:].strip() if start else line)
     yield from card()
+
+
+def _up_to_last_gap(text: str) -> str:
+    """A card goes on to the next one; of a note that goes on with other things only the paragraphs with gaps are the card."""
+    paragraphs = re.split(r"\n[ \t]*\n", text)
+    with_gaps = [place for place, each in enumerate(paragraphs) if not re.match(r"\s*(?:[|>]|```|~~~)", each) and marks(bracket_gaps(" ".join(each.split())))]
+    return "\n\n".join(paragraphs[: with_gaps[-1] + 1]) if with_gaps else text
 
 
 def bracket_gaps(text: str) -> str:

@@ -10,7 +10,7 @@ from backend.exchange.anki_package import read_anki
 from backend.exchange.json_file import read_json, write_json
 from backend.exchange.markdown import NOTES, read_markdown, write_markdown
 from backend.exchange.records import Progress, Records, Unreadable, quiet, uncollected
-from backend.exchange.rows import read_rows, write_rows
+from backend.exchange.rows import is_table, read_rows, write_rows
 
 READS = (".apkg", ".colpkg", ".csv", ".tsv", ".txt", ".json", ".zip", *NOTES)
 WRITES = (".apkg", ".csv", ".tsv", ".json", ".zip")
@@ -22,7 +22,7 @@ def read_path(path: Path, *, progress: Progress = quiet) -> Records:
     suffix = path.suffix.lower()
     if path.is_symlink() or not path.exists():
         raise Unreadable(f"expected a file or a folder, came {'a link' if path.is_symlink() else 'nothing'}: {path}")
-    if path.is_dir() or suffix in (".zip", *NOTES):
+    if path.is_dir() or suffix in (".zip", *NOTES) or (suffix == ".txt" and not is_table(path)):
         return read_markdown(path, progress=progress)
     if suffix in (".apkg", ".colpkg"):
         return read_anki(path, progress=progress)

@@ -17,13 +17,13 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from backend.exchange.plain_words import quick_html, quick_markdown
+
 _TAGS = {
     "a", "b", "blockquote", "br", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "li", "ol",
     "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "tt", "u", "ul",
 }  # fmt: skip
-_ATTRIBUTES = {"a": {"href"}, "img": {"src", "alt"}}
-_PLAIN = re.compile(r"[^<>&\\`*_$#\[\]|~=!\"^{}\n\r\t]*")  # nothing in it means anything, in HTML or in Markdown
-_OPENS = re.compile(r"\s|[-+>:]|\d{1,9}[.)]|[QCA]:|aka:|tags:|points:")
+_CLEANER = nh3.Cleaner(tags=_TAGS, attributes={"a": {"href"}, "img": {"src", "alt"}}, url_schemes={"http", "https", "mailto"}, link_rel=None)
 _MATH = re.compile(
     r"\\\((?P<inline>.+?)\\\)|\\\[(?P<block>.+?)\\\]|\[\$\](?P<old>.+?)\[/\$\]|\[\$\$\](?P<oldblock>.+?)\[/\$\$\]|\[latex\](?P<latex>.+?)\[/latex\]", re.DOTALL
 )
@@ -32,19 +32,15 @@ _MARKS = re.compile(r"([\\`*_$\[\]|~<])|(==)|(?<!\S)(#{1,6})(?=\s|$)|(\^)(?=\S+$
 LARGEST_FIELD = 1_000_000
 
 
-def is_plain(text: str) -> bool:
-    """Does it read the same as HTML, as Markdown and as itself?"""
-    return bool(_PLAIN.fullmatch(text)) and not _OPENS.match(text) and text == text.strip() and "  " not in text and "://" not in text
-
-
 def clean(html: str) -> str:
     """The same without anything that acts or calls home."""
-    return nh3.clean(html[:LARGEST_FIELD], tags=_TAGS, attributes=_ATTRIBUTES, url_schemes={"http", "https", "mailto"}, link_rel=None)
+    return _CLEANER.clean(html[:LARGEST_FIELD])
 
 
 def to_markdown(html: str) -> str:
-    if is_plain(html):
-        return html
+    quick = quick_markdown(html)
+    if quick is not None:
+        return quick
     formulas: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
@@ -240,7 +236,8 @@ _PARSER = _parser()
 
 
 def to_html(markdown: str) -> str:
-    if is_plain(markdown):
-        return markdown
+    quick = quick_html(markdown)
+    if quick is not None:
+        return quick
     html = _PARSER.render(markdown).strip()
     return html[3:-4] if html.startswith("<p>") and html.endswith("</p>") and html.count("<p>") == 1 else html

@@ -18,15 +18,17 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from backend.cards import Card, read_cards, write_card
+from backend.cards import Card, read_cards
 from backend.exchange.archive import Archive
 from backend.exchange.encodings import decode
 from backend.exchange.foreign_cards import find_foreign, without_schedules
+from backend.exchange.plain_words import written
 from backend.exchange.records import OWN, CardRecord, Gap, MediaRecord, Progress, Records, TopicRecord, Unreadable, quiet
-from backend.markup import parse
+from backend.markup import Mistake, parse
 from backend.notes import LARGEST_NOTE, Note, read_note, slugify
 
 NOTES = (".md", ".markdown")
+TEXTS = (*NOTES, ".txt")
 ATTACHMENTS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif", ".pdf", ".mp3", ".ogg", ".wav", ".m4a", ".mp4", ".webm")
 LARGEST_ATTACHMENT = 25_000_000
 LARGEST_TEXT = 10_000_000
@@ -51,12 +53,12 @@ def read_markdown(path: Path, *, progress: Progress = quiet) -> Records:
         else:
             records.media.append(MediaRecord(name, data))
     if not records.topics:
-        raise Unreadable(f"expected Markdown notes ({', '.join(NOTES)}), came none: {path.name}")
+        raise Unreadable(f"expected Markdown notes ({', '.join(TEXTS)}), came none: {path.name}")
     return records
 
 
 def _is_note(name: str, path: Path) -> bool:
-    return name.lower().endswith(NOTES) or (path.is_file() and not zipfile.is_zipfile(path))
+    return name.lower().endswith(TEXTS) or (path.is_file() and not zipfile.is_zipfile(path))
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -101,7 +103,7 @@ def _bytes(file: Path, shown: str) -> bytes:
 
 def _wanted(name: str) -> bool:
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
-    return not hidden and name.lower().endswith(NOTES + ATTACHMENTS)
+    return not hidden and name.lower().endswith(TEXTS + ATTACHMENTS)
 
 
 def _slugs(names: Sequence[str]) -> dict[str, str]:
@@ -146,7 +148,7 @@ def read_text(records: Records, text: str, *, slug: str, file: str) -> None:
         records.notices.append(f"{file}: longer than {LARGEST_NOTE // 1000} KB, so it became {len(pieces)} notes")
     explicit, mistakes = read_cards(more) if more else ([], [])
     records.notices += [f"{file}: expected {mistake.expected}, came {mistake.came}" for mistake in mistakes]
-    records.cards += [CardRecord(card, slug, write_card(card), why="in our grammar") for card in explicit]
+    records.cards += [CardRecord(card, slug, written(card), why="in our grammar") for card in explicit]
     records.taken.update(card.id for card in explicit)
     cards, memories, notices = find_foreign(text, topic=slug)
     new = [card for card in cards if card.id not in records.taken]
@@ -169,7 +171,16 @@ def _readable(records: Records, text: str, *, slug: str, file: str) -> Note:
         note, mistakes = read_note(text, slug=slug, track="library", path=file)
     if note is None:
         raise Unreadable(f"{file}: {mistakes[0]}")
+    records.notices += [str(mistake) for mistake in mistakes if not expected_outside(mistake)]
     return note
+
+
+def expected_outside(mistake: Mistake) -> bool:
+    """Notes from elsewhere have their own front matter, links to notes that did not come along, and cards of other kinds."""
+    return mistake.expected.startswith(_FOREIGN) or " as a list, [" in mistake.expected
+
+
+_FOREIGN = ("front matter with a title", "title, aliases", "a title in the front", "an id such as", "an empty line between Q: and A:", "a formula between two dollars")
 
 
 def _own_cards(records: Records, note: Note, file: str) -> None:
@@ -178,7 +189,7 @@ def _own_cards(records: Records, note: Note, file: str) -> None:
             records.notices.append(f"{file}: expected an id of its own, came ^{card.id} again; the first one stands")
             continue
         records.taken.add(card.id)
-        records.cards.append(CardRecord(card, note.slug, write_card(card), why="in our grammar"))
+        records.cards.append(CardRecord(card, note.slug, written(card), why="in our grammar"))
 
 
 def _title(note: Note, text: str, file: str) -> str:

@@ -51,9 +51,6 @@ class TopicRecord:
     source: str = ""  # the file it came from
     note: Note | None = field(default=None, compare=False, repr=False)  # as it was read, to spare reading it again
 
-    def with_text(self, text: str) -> TopicRecord:
-        return self if text == self.text else replace(self, text=text, note=None)
-
 
 @dataclass(frozen=True)
 class CardRecord:
@@ -64,7 +61,6 @@ class CardRecord:
     source: str = ""  # its Markdown; empty: as `write_card` writes it
     why: str = ""  # why it was made, for the preview
     offered: bool = False  # guessed from plain text: taken only when chosen
-    plain: str | None = None  # its words, where the reader knows them already
     origin: dict[str, Any] = field(default_factory=dict)  # what the other program calls it, to find it again there
 
     @property

@@ -8,21 +8,24 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.cards import Card, read_cards, write_card
+from backend.cards import Card, read_cards
 from backend.exchange.anki_notes import back_html, front_html
 from backend.exchange.encodings import decode
 from backend.exchange.html_text import escaped, to_markdown
 from backend.exchange.markdown import plain_slug
+from backend.exchange.plain_words import written
 from backend.exchange.records import OWN, CardRecord, Progress, Records, Unreadable, quiet
 from backend.questions import Form, Question
 
 LARGEST = 200_000_000
 MOST_COLUMNS = 200
 LARGEST_CELL = 1_000_000
+SAMPLE = 20_000  # bytes that tell a table from a note
 _SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|", "colon": ":"}
 _NAMES = {
     "front": ("front", "question", "q", "prompt", "term", "text", "问题"), "back": ("back", "answer", "a", "definition", "meaning", "答案"),
@@ -65,6 +68,21 @@ def read_rows(path: Path, *, progress: Progress = quiet) -> Records:
             progress(done, 0, "reading rows")
         _take(records, layout, row, path.stem)
     return records
+
+
+def is_table(path: Path) -> bool:
+    """Is a .txt file a table, as Anki writes them, or a note?"""
+    with path.open("rb") as file:
+        begin = file.read(SAMPLE)
+    text = begin.decode("utf-16" if begin.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig", "replace")
+    lines = [line for line in text.splitlines()[:50] if line.strip()]
+    if _ANKI_HEAD.match(text) or (lines and all("\t" in line for line in lines)):
+        return True
+    counts = [{line.count(mark) for line in lines} for mark in ";,|"]
+    return len(lines) > 1 and any(len(found) == 1 and 0 not in found for found in counts)
+
+
+_ANKI_HEAD = re.compile(r"#(?:separator|html|tags|deck|notetype|columns|[a-z ]+ column):", re.IGNORECASE)
 
 
 def _headers(text: str) -> tuple[_Layout, str]:
@@ -155,7 +173,7 @@ def _take(records: Records, layout: _Layout, row: list[str], stem: str) -> None:
     name = f"{OWN}row-{hashlib.blake2b(guid.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     card = Card(name, Question(Form.PROSE, front, back), tags=tags)
     try:
-        record = CardRecord(card, topic, write_card(card), "a row", origin={"guid": cell["guid"]} if cell.get("guid") else {})
+        record = CardRecord(card, topic, written(card), "a row", origin={"guid": cell["guid"]} if cell.get("guid") else {})
     except ValueError as problem:
         records.notices.append(f"left out: {problem}")
         return
