@@ -51,9 +51,10 @@ export default function (component) {
   };
 }
 
-// One drawing at a time with a breath in between, those in sight first: a moved slider shows its effect where one looks,
+// One drawing at a time with a breath now and then, those in sight first: a moved slider shows its effect where one looks,
 // and what a newer value has overtaken is never drawn.
 const waiting = new Set();
+const AT_ONCE = 60; // ms of drawing between two breaths
 let working = false;
 
 function ask(view) {
@@ -63,11 +64,16 @@ function ask(view) {
 
 async function work() {
   working = true;
+  await frame(); // the sentence is painted first
+  let since = performance.now();
   while (waiting.size) {
     const view = [...waiting].find(inSight) ?? waiting.values().next().value;
     waiting.delete(view);
     await draw(view);
-    await ([...waiting].some(inSight) ? breath() : idle());
+    const more = [...waiting].some(inSight);
+    if (more && performance.now() - since < AT_ONCE) continue; // each breath lets the page be painted, which costs as much as a figure
+    await (more ? breath() : idle());
+    since = performance.now();
   }
   working = false;
 }
@@ -77,6 +83,7 @@ function inSight({ box }) {
   return bottom > 0 && top < window.innerHeight;
 }
 
+const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 const breath = () => new Promise((resolve) => setTimeout(resolve));
 const idle = () => new Promise((resolve) => (window.requestIdleCallback ? requestIdleCallback(resolve, { timeout: 500 }) : setTimeout(resolve, 50)));
 
