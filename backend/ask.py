@@ -9,17 +9,19 @@ never obeyed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from sqlmodel import Session, col, or_, select
 
+from backend.ask_sides import compared, lacks_a_side
 from backend.cards import gaps_shown
 from backend.markup import plain
 from backend.passages import ANSWER, QUESTION, SENTENCE
-from backend.query import is_common
+from backend.query import all_words, content_words, han_pairs, is_common, is_figure, name_key, singular
 from backend.search import (
+    NOT_READY,
     ROW,
     Found,
     Hit,
@@ -27,14 +29,13 @@ from backend.search import (
     Row,
     as_row,
     best_passages,
-    confidence,
-    evidence,
     find,
     pending_notice,
     read_rows,
-    share_of,
     weights,
 )
+from backend.search_elsewhere import subject_pairs
+from backend.search_evidence import confidence, evidence, share_of
 from backend.search_index import Embed, Home
 from backend.tables import Asked, Card, Passage, Topic
 
@@ -45,8 +46,9 @@ SAME_BREATH = 0.86  # a further sentence counts this share of the best one's sco
 FOLLOW_UP = 2.5  # what the topic of the question before is worth to one that leans on it
 RANKED = 20
 LIKING = {"number": -0.17, "choice": -0.14, "order": -0.1, "match": -0.1, "gap": -0.05, "term": -0.05}  # by form of card
+INTRODUCING = frozenset("beginner concept definition detail five idea intuition meaning old overview plain purpose short summary word year".split())
 
-_COMPARES = re.compile(r"\b(?:vs\.?|versus|against|compared?|difference|differ|better|worse|or)\b|区别|比较|对比|还是|不同|差异", re.IGNORECASE)
+_SPECIAL = re.compile(r"^(?:why|when|where|how|who|which|can|could|is|are|does|do|should)\b", re.IGNORECASE)
 _LEANS = re.compile(
     r"^(?:and|but|so|then|also|what about|how about|why not|why is that|why so|ok(?:ay)?|for example|那|那么|为什么不|这|它)\b"
     r"|^(?:那|那么|它|这个|为什么不)|\b(?:it|its|that|this|they|them|those|these|there|one)\b|它|这个|那个",
@@ -142,9 +144,11 @@ def answer_question(
     asked = f"{typed} ({index.titles.get(before[0], '')})" if leaning else typed
     found = find(session, index, asked, embed=embed, boost=boost)
     sure = 1.0 if card else confidence(evidence(session, index, found), by_words=not len(found.similar))
-    notices = tuple(notice for notice in (found.notice, pending_notice(index), *index.problems) if notice)
+    threshold = weights().answer_from if answer_from is None else answer_from
+    if not card and lacks_a_side(found):
+        sure = min(sure, 0.95 * threshold)
     ranking = tuple((ranked.topic, ranked.score) for ranked in found.ranking[:RANKED])
-    outcome = outcome_of(sure, weights().answer_from if answer_from is None else answer_from)
+    outcome = outcome_of(sure, threshold)
     said: tuple[Said, ...] = ()
     sides: tuple[str, ...] = ()
     if outcome == ANSWERED:
@@ -154,17 +158,36 @@ def answer_question(
             if card
             else _compare(session, index, found, sides)
             if sides
-            else _quote(session, index, found, _leading(found))
+            else _definition(session, index, found)
+            or _quote(session, index, found, _leading(found))
         )
         if not said:  # no passage can be quoted letter by letter
             outcome = RELATED
     near = tuple(best_passages(session, index, found, count=4)) if outcome == RELATED else ()
-    missing = tuple(word for word in found.missing if not is_common(word)) or found.missing
+    missing = missing_terms(found)
     suggestions = _suggestions(session, index, found, besides=said) if outcome == ANSWERED else ()
     return Answer(
         question=found.query.text, outcome=outcome, confidence=round(sure, 4), said=said, sides=sides, ranking=ranking, near=near,
-        missing=missing if outcome != ANSWERED else (), corrected=found.query.corrected, suggestions=suggestions, notices=notices,
+        missing=missing if outcome != ANSWERED else (), corrected=found.query.corrected, suggestions=suggestions, notices=notices_of(index, found),
     )  # fmt: skip
+
+
+def notices_of(index: Index, found: Found) -> tuple[str, ...]:
+    """What the learner should know of the search itself, once each."""
+    waiting = pending_notice(index)
+    return tuple(notice for notice in ("" if waiting and found.notice == NOT_READY else found.notice, waiting, *index.problems) if notice)
+
+
+def missing_terms(found: Found) -> tuple[str, ...]:
+    """Words that stand in no note; those that are the half of a known name, such as "random forest", with the other half."""
+    telling = [word for word in found.missing if not is_common(word) and not is_figure(word)] or [word for word in found.missing if not is_figure(word)]
+    words = all_words(found.query.english)
+    terms = []
+    for word in telling or found.missing:
+        at = words.index(word) if word in words else -1
+        pairs = [" ".join(words[first : first + 2]) for first in (at - 1, at) if at >= 0 and 0 <= first < len(words) - 1]
+        terms.append(next((pair for pair in pairs if pair in subject_pairs() or singular(pair) in subject_pairs()), word))
+    return tuple(dict.fromkeys(terms))
 
 
 def outcome_of(sure: float, answer_from: float) -> str:
@@ -186,19 +209,6 @@ def card_named(session: Session, typed: str, *, learner: int | None) -> Card | N
     named = select(Card).where((col(Card.id) == found[1]) | (col(Card.block) == found[1])).where(col(Card.orphaned_at).is_(None))
     named = named.where(or_(col(Card.owner).is_(None), Card.owner == learner))
     return session.exec(named.order_by(Card.id)).first()
-
-
-def compared(index: Index, found: Found) -> tuple[str, ...]:
-    """The two topics a comparison is about: named both, in the order of the question."""
-    if not _COMPARES.search(found.query.text):
-        return ()
-    standing = {ranked.topic: place for place, ranked in enumerate(found.ranking[:8])}
-    sides: list[str] = []
-    for name, slugs in found.query.names.items():
-        known = [slug for slug in slugs if slug in standing and slug not in sides]
-        if known:
-            sides.append(name.replace(" ", "-") if name.replace(" ", "-") in known else min(known, key=standing.__getitem__))
-    return tuple(sides[:2]) if len(sides) >= 2 else ()
 
 
 def _leading(found: Found) -> list[str]:
@@ -236,8 +246,43 @@ def _quote(session: Session, index: Index, found: Found, topics: Sequence[str]) 
 
 
 def _compare(session: Session, index: Index, found: Found, sides: Sequence[str]) -> tuple[Said, ...]:
-    """Something from each note, side by side."""
-    return tuple(said for side in sides for said in _quote(session, index, found, [side])[:2])
+    """Something from each note, side by side: what it says of the other side, or else how it begins."""
+    return tuple(said for side, other in zip(sides, reversed(sides)) for said in _on_side(session, index, found, side, other))
+
+
+def _on_side(session: Session, index: Index, found: Found, side: str, other: str) -> Sequence[Said]:
+    quoted = _quote(session, index, found, [side])[:2]
+    names = [name for name, slugs in found.query.names.items() if other in slugs]
+    mentions = any(name in name_key(f"{said.asked} {said.text}") for said in quoted for name in names)
+    return quoted if mentions else _beginning(session, index, side) or quoted
+
+
+def _definition(session: Session, index: Index, found: Found) -> tuple[Said, ...]:
+    """For "what is X?", or X alone, where a note is about X: the card that asks just this, or how the note begins."""
+    topic = found.ranking[0].topic
+    own = [name for name, slugs in found.query.names.items() if topic in slugs]
+    asked = {word for name in own for word in content_words(index.lexicon.chinese.get(name, name))}
+    if not own or found.query.unread or any(singular(word) not in {*asked, *map(singular, asked), *INTRODUCING} for word in found.query.words):
+        return ()
+    cards = [one.passage for one in _candidates(session, index, found, [topic], (QUESTION,)) if _asks_only(one.passage.words, asked)]
+    said = _said(session, index, cards[0]) if cards else None
+    if said:
+        return (said,)
+    beginning = _beginning(session, index, topic)
+    is_title = any(name in (topic.replace("-", " "), name_key(index.titles[topic])) for name in own)
+    return beginning if is_title or any(name in name_key(said.text) for said in beginning for name in own) else ()
+
+
+def _asks_only(question: str, asked: Collection[str]) -> bool:
+    words = set(content_words(question))
+    return bool(words) and words <= {*asked, *INTRODUCING} and not _SPECIAL.search(question) and (not han_pairs(question) or "什么是" in question)
+
+
+def _beginning(session: Session, index: Index, topic: str) -> tuple[Said, ...]:
+    """The first sentences of a note."""
+    rows = session.exec(select(*ROW).where(Passage.topic == topic, Passage.kind == SENTENCE).order_by(Passage.start).limit(2))  # type: ignore[call-overload]
+    opening = [passage for passage in map(as_row, rows) if " > " not in passage.heading]
+    return tuple(said for said in (_said(session, index, passage) for passage in opening) if said)
 
 
 def _candidates(session: Session, index: Index, found: Found, topics: Sequence[str], kinds: Sequence[str]) -> list[_Candidate]:

@@ -36,12 +36,14 @@ STOP = frozenset(
     too understand up upon us use used uses using very want was way ways we well went were what whats when where whether which while who whole whom
     whose why will with within without wont work works would yes yet you your yours explain describe difference between compare versus vs
     question answer does't actually basically exactly simply happen happens come comes put tends tend try trying call called
+    aint arent cant couldnt didnt doesnt hadnt hasnt havent hows isn shouldnt thats theres theyre wasnt werent whats wheres whos whys wouldnt youre
+    anyway anyways bro btw dude gotta guys hey hmm imo lol okay pls plz realy simple stuff sup thx tho thru tldr ur wanna wat wut ya yeah
     """.split()
 )
 # Filler that names the whole field says nothing about which part of it is meant.
 FILLER = re.compile(
     r"^(?:hi|hello|hey)[,!. ]+|\b(?:can|could|would) you (?:please )?(?:explain|tell me|describe)(?: to me)?\b|\bplease\b|\bin simple (?:terms|words)\b"
-    r"|\b(?:i was wondering|i wonder|i want to know|i don'?t (?:get|understand)|help me understand)\b|\b(?:thanks|thank you)\b",
+    r"|\bw/o?(?= )|\b(?:i was wondering|i wonder|i want to know|i don'?t (?:get|understand)|help me understand)\b|\b(?:thanks|thank you)\b",
     re.IGNORECASE,
 )
 
@@ -84,7 +86,7 @@ def read_query(text: str, lexicon: Lexicon) -> Query:
     cleaned = clean(text)
     translated, unread = translate(cleaned, lexicon.chinese)
     asked = FILLER.sub(" ", translated)
-    corrected = spelling(asked, lexicon)
+    corrected = {typed: taken for typed, taken in spelling(asked, lexicon).items() if typed in cleaned.casefold()}  # our own translation has no slips
     for typed, taken in corrected.items():
         asked = re.sub(rf"\b{re.escape(typed)}\b", taken, asked, flags=re.IGNORECASE)
     words = content_words(asked)
@@ -213,6 +215,20 @@ def is_common(word: str) -> bool:
     return known_words().get(word, COMMON) < COMMON
 
 
+_FIGURE = re.compile(r"\d+(?:[kmbtx]|gb|mb|tb|bit|bits|th|nd|rd|st)?")
+
+
+def is_figure(word: str) -> bool:
+    """A number, with its unit or without: 7b, 48gb, 8x. It tells which case is meant, and little about which subject."""
+    return _FIGURE.fullmatch(word) is not None
+
+
+def is_inflected(word: str) -> bool:
+    """A form of an English word, and thus no slip of the fingers."""
+    stems = (word.removesuffix(ending) for ending in ("s", "es", "ed", "d", "ing", "er", "r", "ly") if word.endswith(ending))
+    return any(len(stem) > 2 and (stem in known_words() or f"{stem}e" in known_words()) for stem in stems)
+
+
 @cache
 def everyday_words() -> dict[str, str]:
     """What people say -> what notes call it."""
@@ -227,9 +243,10 @@ def spelling(text: str, lexicon: Lexicon) -> dict[str, str]:
         return {}
     found = {}
     for word in dict.fromkeys(all_words(text)):
-        if len(word) < 5 or word in vocabulary or word in known_words() or word in STOP or singular(word) in vocabulary or not word.isalpha():
+        known = word in vocabulary or singular(word) in vocabulary or word in known_words() or word in STOP
+        if known or len(word) < 5 or not word.isalpha():
             continue
-        taken = split_in_two(word, vocabulary) or nearest_word(word, lexicon.spellings)
+        taken = split_in_two(word, vocabulary) or ("" if is_inflected(word) else nearest_word(word, lexicon.spellings))
         if taken:
             found[word] = taken
     return found

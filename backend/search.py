@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -26,7 +25,8 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, or_, select
 
 from backend.passages import ANSWER, KINDS, NAME, SECTION
-from backend.query import Lexicon, Query, all_words, content_words, count_han, is_common, name_key, read_query
+from backend.query import Lexicon, Query, all_words, chinese_terms, content_words, is_common, is_figure, name_key, read_query
+from backend.search_elsewhere import subject_vectors
 from backend.search_index import MODEL, WIDTH, Embed, home_of, read_vectors
 from backend.statements import Statement
 from backend.tables import Card, Passage, Topic
@@ -44,15 +44,14 @@ FEATURES = (
 )  # fmt: skip
 LEXICAL_HITS = 120
 BROAD = 4
-UNREAD_HAN = 1.2  # what a Chinese character that no term explains weighs
 NEAREST = 400  # rows that can count towards it
-MANY = 200  # rows near a question whatever it asks
 
 
 Numbers = NDArray[np.int32]
 ENOUGH = 0.8  # share of the notes' passages that must have a vector before vectors are used
 RANKED = 100  # topics that a ranking names; the scores have all
 REMEMBERED = 4000  # words whose topics an index remembers
+NOT_READY = "Most passages have no vector yet, so words alone decided."
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,11 @@ class Index:
     @cached_property
     def number(self) -> Mapping[str, int]:
         return {slug: at for at, slug in enumerate(self.topics)}
+
+    @cached_property
+    def owned(self) -> Floats:
+        """How near each subject of other books comes to the name of a note."""
+        return (subject_vectors() @ self.matrix[self.kinds[NAME]].T).max(axis=1, initial=0.0)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -109,7 +113,8 @@ class Found:
     ranking: tuple[Ranked, ...]  # the first of them
     scores: Floats  # of every topic, in the index's order
     features: Floats  # topics x FEATURES, in the index's order
-    similar: Floats  # cosine of every row of the index; empty when there is no vector for the question
+    vector: Floats  # the question's; empty where words alone decided
+    similar: Floats  # its cosine to every row of the index; empty as well then
     lexical: Mapping[int, float]  # passage id -> BM25
     weight: Mapping[str, float]  # word -> how much it tells
     missing: tuple[str, ...]  # words of the question that stand in no note
@@ -263,7 +268,7 @@ def _lexicon(session: Session, index: Index, known: Iterable[tuple[str, str, Seq
         latin = next((alias for alias in aliases if alias.isascii()), title)
         for alias in aliases:
             if not alias.isascii():
-                chinese.setdefault(name_key(alias), latin)
+                chinese.setdefault(name_key(alias), chinese_terms().get(alias, latin))
     vocabulary: set[str] = set(old.lexicon.vocabulary) if old else set()  # a word that left the notes may stay until the next start
     for home, *texts in _rows(session, _WRITTEN, since=old.stamp[0] if old else 0):
         if index.place(home) is not None:
@@ -284,9 +289,10 @@ _WRITTEN = Statement("""
 def find(session: Session, index: Index, typed: str, *, embed: Embed | None, boost: Mapping[str, float] | None = None) -> Found:
     """Rank the topics for a question. Without an encoder, or when it fails, words alone decide, and that is said."""
     query = read_query(typed, index.lexicon)
-    homes = {term: _topics_with(session, index, term) for term in (*query.words, *query.pairs)}
+    homes = {term: topics_with(session, index, term) for term in (*query.words, *query.pairs)}
     weight = {term: _weight(term, len(homes[term]), len(index.topics)) for term in query.words}
-    similar, notice = _cosines(index, query, embed)
+    vector, notice = _encoded(index, query, embed)
+    similar = index.matrix @ vector if len(vector) else vector
     lexical, by_kind = _passages_with(session, index, query, weight)
     features = np.zeros((len(index.topics), len(FEATURES)), dtype=np.float32)
     _dense_features(features, index, similar)
@@ -299,17 +305,16 @@ def find(session: Session, index: Index, typed: str, *, embed: Embed | None, boo
     order = np.argsort(-scores, kind="stable")[:RANKED]
     ranking = tuple(Ranked(index.topics[at], round(float(scores[at]), 5)) for at in order) if not query.empty else ()
     missing = tuple(word for word in query.words if not len(homes[word]))
-    return Found(query, ranking, scores, features, similar, lexical, weight, missing, notice)
+    return Found(query, ranking, scores, features, vector, similar, lexical, weight, missing, notice)
 
 
-def _cosines(index: Index, query: Query, embed: Embed | None) -> tuple[Floats, str]:
+def _encoded(index: Index, query: Query, embed: Embed | None) -> tuple[Floats, str]:
     if embed is None or not query.english or not index.ready or not len(index.ids):
-        return np.zeros(0, dtype=np.float32), "" if index.ready and len(index.ids) else "Most passages have no vector yet, so words alone decided."
+        return np.zeros(0, dtype=np.float32), "" if index.ready and len(index.ids) else NOT_READY
     try:
-        vector = np.asarray(embed([query.english]), dtype=np.float32)[0]
+        return np.asarray(embed([query.english]), dtype=np.float32)[0], ""
     except Exception as problem:  # a broken model file or encoder: search goes on with words
         return np.zeros(0, dtype=np.float32), f"The encoder could not be used, so words alone decided. {problem}"
-    return index.matrix @ vector, ""
 
 
 def _dense_features(features: Floats, index: Index, similar: Floats) -> None:
@@ -319,7 +324,7 @@ def _dense_features(features: Floats, index: Index, similar: Floats) -> None:
         starts, topics = index.runs[kind]
         if len(starts):
             features[topics, column] = np.maximum.reduceat(similar[index.kinds[kind]], starts)
-    best = _largest(similar, NEAREST)
+    best = largest(similar, NEAREST)
     numbers = index.topic_of[best]
     grouped = np.argsort(numbers, kind="stable")  # within a topic the order of `best` stays: nearest first
     place = np.arange(len(best)) - np.searchsorted(numbers[grouped], numbers[grouped])
@@ -327,7 +332,7 @@ def _dense_features(features: Floats, index: Index, similar: Floats) -> None:
     features[:, 5] = np.bincount(numbers[kept], weights=similar[best[kept]], minlength=len(features)) / BROAD
 
 
-def _largest(values: Floats, count: int) -> NDArray[np.int64]:
+def largest(values: Floats, count: int) -> NDArray[np.int64]:
     """The indices of the largest values, the largest first."""
     some = np.argpartition(-values, count)[:count] if len(values) > count else np.arange(len(values))
     return some[np.argsort(-values[some], kind="stable")]
@@ -337,7 +342,7 @@ def _quoted(terms: Iterable[str]) -> str:
     return " OR ".join('"' + term.replace('"', "") + '"' for term in terms)
 
 
-def _topics_with(session: Session, index: Index, term: str) -> Numbers:
+def topics_with(session: Session, index: Index, term: str) -> Numbers:
     """The numbers of the topics that have a word; the full-text index is asked once for each."""
     known = index.remembered.get(term)
     if known is None:
@@ -400,6 +405,8 @@ def _rows(session: Session, statement: Statement, **values: object) -> list[tupl
 
 def _weight(word: str, homes: int, topics: int) -> float:
     """How much a word tells: rare in the notes is much, but everyday English that is absent from them is little."""
+    if is_figure(word):
+        return 0.2 * math.log(topics + 2)
     if not homes:
         return 0.35 * math.log(topics + 2) if is_common(word) else math.log(topics + 2)
     return math.log((topics + 1) / (homes + 0.5)) * (0.6 if is_common(word) else 1.0) + 0.05
@@ -435,7 +442,7 @@ def best_passages(session: Session, index: Index, found: Found, *, count: int = 
     if len(found.similar):
         for kind in (SECTION, ANSWER):
             rows = index.kinds[kind]
-            best = _largest(found.similar[rows], 5 * count) + rows.start
+            best = largest(found.similar[rows], 5 * count) + rows.start
             for row in best:
                 scores[int(index.ids[row])] = float(found.similar[row])
     for number, score in found.lexical.items():
@@ -488,78 +495,6 @@ def pending_notice(index: Index) -> str:
     if not index.waiting:
         return ""
     return f"{index.wanting - index.waiting} of {index.wanting} passages have their vector; the others are found by their words meanwhile."
-
-
-# -- is it there at all? -----------------------------------------------------------------------------------------------------
-
-
-def evidence(session: Session, index: Index, found: Found) -> dict[str, float]:
-    """What speaks for and against an answer standing in the notes, each number between about 0 and 1."""
-    if not found.ranking:
-        return {}
-    first = index.number[found.ranking[0].topic]
-    row = dict(zip(FEATURES, map(float, found.features[first])))
-    cosine = {kind: float(found.similar[index.kinds[kind]].max(initial=0.0)) if len(found.similar) else 0.0 for kind in KINDS}
-    total = sum(found.weight.values()) or 1.0
-    unread = UNREAD_HAN * found.query.unread * count_han(found.query.text)  # Chinese that nobody could translate counts as absent words
-    read = total / (total + unread)
-    absent = sum(found.weight[word] for word in found.missing) + unread
-    strange = sum(not is_common(word) for word in found.missing)
-    scores = [ranked.score for ranked in found.ranking[:6]]
-    return {
-        "best": max(value for kind, value in cosine.items() if kind != NAME),
-        "section": cosine[SECTION],
-        "answer": cosine[ANSWER],
-        "name": cosine[NAME],
-        "own_name": row[NAME],
-        "broad": row["broad"],
-        "stands_out": _stands_out(found.similar),
-        "score": scores[0] / 10,
-        "margin": (scores[0] - scores[-1]) / 10,
-        "covered": row["covered"] * read,
-        "named": row["named"] * read,
-        "absent": absent / (total + unread),
-        "strange": min(strange, 3) / 3,
-        "together": _together(session, index, found, total) * read,
-        "words": min(max(found.lexical.values(), default=0.0) / 20, 1.5),
-        "unread": found.query.unread,
-        "no_words": float(not found.query.words),
-    }
-
-
-def _stands_out(similar: Floats) -> float:
-    """By how much the nearest passage is nearer than many others: a question that is near to everything is near to nothing."""
-    best = _largest(similar, MANY)
-    return float(similar[best[0]] - similar[best[-1]]) if len(best) else 0.0
-
-
-def _together(session: Session, index: Index, found: Found, total: float) -> float:
-    """The largest share of the question's weight whose words stand together in one passage."""
-    if not found.query.words:
-        return 0.0
-    return max((share_of(hit.words, found.weight, total) for hit in best_passages(session, index, found, count=6)), default=0.0)
-
-
-_PLAIN_WORD = re.compile(r"[a-z0-9]+")
-
-
-def share_of(words: str, weight: Mapping[str, float], total: float) -> float:
-    """How much of the question's weight stands in these words; endings do not matter."""
-    held = {_stem(word) for word in _PLAIN_WORD.findall(words.casefold())}
-    return sum(value for word, value in weight.items() if _stem(word) in held) / total
-
-
-def _stem(word: str) -> str:
-    return word[: max(4, len(word) - 3)]
-
-
-def confidence(signs: Mapping[str, float], *, by_words: bool = False) -> float:
-    """The chance that the notes answer the question, as a logistic model sees it; where words alone decided, one of its own."""
-    if not signs:
-        return 0.0
-    fitted = weights().evidence_by_words if by_words else weights().evidence
-    logit = fitted.get("bias", 0.0) + sum(fitted.get(name, 0.0) * value for name, value in signs.items())
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
 # -- fitted numbers ----------------------------------------------------------------------------------------------------------
