@@ -10,7 +10,7 @@ from backend.search import Found, Index
 
 STANDING = 8  # how high the topic of a side must stand
 
-_COMPARES = re.compile(r"\b(?:vs\.?|versus|against|compared?|difference|differ|better|worse|or)\b|区别|比较|对比|还是|不同|差异", re.IGNORECASE)
+_COMPARES = re.compile(r"\b(?:vs\.?|versus|against|compared?|difference|diff(?= between)|differ|better|worse|or)\b|区别|比较|对比|还是|不同|差异", re.IGNORECASE)
 _BETWEEN = re.compile(r"\b(?:vs\.?|versus|against|or|and|than|from|compared (?:to|with))(?=\s|$)|还是|对比|和|与|跟|比", re.IGNORECASE)
 
 

@@ -223,9 +223,12 @@ def is_figure(word: str) -> bool:
     return _FIGURE.fullmatch(word) is not None
 
 
+ENDINGS = ("s", "es", "ed", "d", "ing", "er", "r", "ly")
+
+
 def is_inflected(word: str) -> bool:
     """A form of an English word, and thus no slip of the fingers."""
-    stems = (word.removesuffix(ending) for ending in ("s", "es", "ed", "d", "ing", "er", "r", "ly") if word.endswith(ending))
+    stems = (word.removesuffix(ending) for ending in ENDINGS if word.endswith(ending))
     return any(len(stem) > 2 and (stem in known_words() or f"{stem}e" in known_words()) for stem in stems)
 
 
@@ -247,7 +250,7 @@ def spelling(text: str, lexicon: Lexicon) -> dict[str, str]:
         if known or len(word) < 5 or not word.isalpha():
             continue
         taken = split_in_two(word, vocabulary) or ("" if is_inflected(word) else nearest_word(word, lexicon.spellings))
-        if taken:
+        if taken and taken.removeprefix(word) not in ENDINGS[:3]:  # one word in two forms
             found[word] = taken
     return found
 

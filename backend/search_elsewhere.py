@@ -16,7 +16,7 @@ from backend.query import STOP, all_words, content_words, is_common, singular
 
 SUBJECTS = Path(__file__).parent / "elsewhere.txt"
 VECTORS = Path(__file__).parent / "elsewhere.npy"
-FULL = 127  # stands for 1: a byte a number is as good as four here
+FULL = 400  # stands for 1; no number of these vectors comes near 0.3, and a byte for each is as good as four
 
 
 def subjects() -> list[str]:
@@ -42,5 +42,5 @@ def subject_vectors() -> NDArray[np.float32]:
 
 
 def keep_vectors(vectors: NDArray[np.float32]) -> None:
-    np.save(VECTORS, np.round(vectors * FULL).astype(np.int8))
+    np.save(VECTORS, np.round(vectors * FULL).clip(-127, 127).astype(np.int8))
     subject_vectors.cache_clear()

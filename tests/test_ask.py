@@ -106,6 +106,34 @@ def test_a_comparison_draws_from_both_notes(ask):
     assert {citation.topic for citation in answer.citations} == {"owls", "bats"}
 
 
+@pytest.mark.parametrize(("question", "sides"), [
+    ("owls vs bats", ("owls", "bats")), ("which is better, a bat or an owl?", ("bats", "owls")), ("猫头鹰和蝙蝠的区别", ("owls", "bats")),
+    ("is an owl better than other owls", ()), ("owls, bats and the night", ()),
+])  # fmt: skip
+def test_a_comparison_has_the_sides_that_its_words_part(ask, question, sides):
+    assert ask(question).sides == sides
+
+
+def test_a_side_that_says_nothing_of_the_other_is_introduced(ask):
+    assert [said.text for said in ask("difference between owls and bats").said] == [
+        "An owl hunts at night, by ear more than by eye.", "A bat hunts at night by its own echo.",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("question", ["owls vs pterodactyls", "what's the difference between a pterodactyl and an owl?"])
+def test_what_is_compared_with_something_unknown_is_not_answered(barn, question):
+    engine, _ = barn
+    with store.reading(engine) as session:
+        answer = answer_question(session, fresh(session), question, embed=minilm.embed)
+    assert answer.abstained
+    assert answer.missing == tuple(word for word in question.replace("?", "").split() if word.startswith("ptero"))
+
+
+@pytest.mark.parametrize("question", ["owls", "what is an owl?", "explain owls to a beginner", "什么是猫头鹰"])
+def test_a_name_alone_asks_what_it_is(ask, question):
+    assert ask(question).text.startswith("An owl hunts at night")
+
+
 def test_a_card_id_is_a_question(ask):
     answer = ask("owls-neck")
     assert (answer.confidence, answer.citations[0].card, answer.text) == (1.0, "owls-neck", "14\n\nTwice as many as ours.")
@@ -166,6 +194,26 @@ def test_what_is_missing_is_named(barn):
         answer = answer_question(session, fresh(session), "photosynthesis of chlorophyll in ferns", embed=minilm.embed)
     assert answer.outcome in (RELATED, UNKNOWN)
     assert "photosynthesis" in answer.text
+
+
+def test_a_known_name_that_is_missing_is_named_whole(barn):
+    engine, _ = barn
+    with store.reading(engine) as session:
+        answer = answer_question(session, fresh(session), "does a random forest hunt at night", embed=minilm.embed, answer_from=1.1)
+    assert answer.missing == ("random forest",)
+
+
+def test_that_vectors_are_missing_is_said_once(barn):
+    _, content = barn
+    unread = store.open_engine(f"sqlite:///{content.parent / 'unread.db'}")
+    store.upgrade(unread)
+    with store.writing(unread) as session:
+        sync(session, content, at=1)
+    with store.reading(unread) as session:
+        notices = answer_question(session, fresh(session), "why is an owl silent?", embed=minilm.embed).notices
+    unread.dispose()
+    assert len(notices) == 1
+    assert "have their vector" in notices[0]
 
 
 def test_the_three_outcomes_follow_from_the_confidence():

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from backend import store
-from backend.query import Lexicon, clean, read_query, slips, spelling, translate
+from backend.query import Lexicon, clean, is_figure, read_query, slips, spelling, translate
 from backend.search import best_passages, find, fresh
+from backend.search_evidence import evidence
 from backend.search_index import count_pending, embedded_words, fill_vectors, index_topics
 from backend.sync import sync
 from backend.tables import Passage, Topic, Vector
+from models import minilm
 from tests.bag_of_words import BagOfWords, vector_of
 from tests.conftest import note_text
 
@@ -294,3 +296,44 @@ def test_a_process_that_searches_loads_no_heavy_library(filled):
     )
     done = subprocess.run([sys.executable, "-c", code, str(filled.url)], cwd=HOUSE, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("alpha", "")
+
+
+# -- what a question says ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("typed", "words"), [("it cant do sums w/o a calculator", ("sums", "calculator")), ("plz whats an owl", ("owl",))])
+def test_the_small_words_of_hasty_typing_tell_nothing(typed, words):
+    assert read_query(typed, Lexicon()).words == words
+
+
+@pytest.mark.parametrize("word", ["tides", "walked", "jumper", "deploy"])
+def test_forms_of_english_words_are_no_slips(word):
+    assert spelling(word, Lexicon(vocabulary=frozenset({"ties", "talked", "bumper", "jumped", "deploys"}))) == {}
+
+
+def test_what_we_translated_ourselves_is_not_corrected():
+    query = read_query("推荐系统", Lexicon(vocabulary=frozenset({"recommended", "system"})))
+    assert (query.english, query.corrected) == ("recommender system", {})
+
+
+@pytest.mark.parametrize(("word", "is_one"), [("48gb", True), ("7b", True), ("17", True), ("8x", True), ("r1", False), ("word2vec", False), ("b", False)])
+def test_numbers_with_their_units_are_told_from_names(word, is_one):
+    assert is_figure(word) is is_one
+
+
+# -- is it there at all? -------------------------------------------------------------------------------------------------------
+
+
+def test_a_subject_that_a_note_is_named_after_is_not_elsewhere(engine, content):
+    """The same question, before there is a note of that name and after."""
+    seen, alpha = [], content / "basics" / "alpha.md"
+    for title in ("Alpha", "random forests and out-of-bag error"):
+        alpha.write_text(alpha.read_text(encoding="utf-8").replace("title: Alpha", f"title: {title}", 1), encoding="utf-8")
+        with store.writing(engine) as session:
+            sync(session, content, at=1)
+        fill_vectors(engine, minilm.embed)
+        with store.reading(engine) as session:
+            index = fresh(session)
+            found = find(session, index, "what is the out-of-bag error of a random forest", embed=minilm.embed)
+            seen.append(evidence(session, index, found)["elsewhere"])
+    assert seen[1] < seen[0] - 0.1

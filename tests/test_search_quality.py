@@ -26,8 +26,9 @@ from tests.fit_search import read_questions
 HOUSE = Path(__file__).parent.parent
 KEPT = Path(os.environ.get("VECTOR_CACHE") or HOUSE / "data" / "test-vectors.npz")
 DROP = 0.02  # how far a figure may fall below the one that was reached
-REACHED = {"en": (0.89, 0.98), "zh": (0.94, 0.97)}  # recall@1 and recall@5 on part "report", 2026-11-20
-AUROC = {"off": 0.99, "near": 0.98, "absent": 0.93}
+REACHED = {"en": (0.89, 0.98), "zh": (0.94, 0.97)}  # recall@1 and recall@5 on part "report", 2026-11-20; on 2026-12-01 one Chinese question fewer
+AUROC = {"off": 0.99, "near": 0.99, "absent": 0.95}  # 2026-12-01
+FALSE_ANSWERS = {"off": 0.0, "near": 0.08}  # as shipped, at most
 
 
 class Remembering:
@@ -86,8 +87,9 @@ def test_what_is_not_in_the_notes_is_still_told_apart(report, kind):
     assert report.auroc[kind] >= AUROC[kind] - DROP
 
 
-def test_nothing_far_off_is_answered_and_nearly_everything_else_is(report):
-    assert report.answered_wrongly["off"] == 0
+def test_hardly_anything_that_is_not_in_the_notes_is_answered_and_nearly_everything_else_is(report):
+    assert report.answered_wrongly["off"] <= FALSE_ANSWERS["off"]
+    assert report.answered_wrongly["near"] <= FALSE_ANSWERS["near"]
     assert report.answered >= 0.93
 
 
