@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sqlmodel import Session, col, select
 
-from backend.search_index import BATCH, Home, _forget, index_cards, index_topics
+from backend.search_index import BATCH, Home, forget, index_cards, index_topics
 from backend.tables import Indexed
 
 
@@ -41,4 +41,4 @@ def forget_homes(session: Session, homes: Sequence[str]) -> None:
     """Take out of the search what it has of these."""
     parts = (homes[start : start + BATCH] for start in range(0, len(homes), BATCH))
     known = [home for part in parts for home in session.exec(select(Indexed.topic).where(col(Indexed.topic).in_(part)))]
-    _forget(session, known)
+    forget(session, known)

@@ -97,6 +97,8 @@ def _covered_near(session: Session, index: Index, found: Found, total: float) ->
     homes = {word: topics_with(session, index, word) for word in found.weight}
     leading = [index.number[ranked.topic] for ranked in found.ranking[:LEADING]]
     return max(sum(value for word, value in found.weight.items() if topic in homes[word]) for topic in leading) / total
+
+
 def _together(session: Session, index: Index, found: Found, total: float) -> float:
     """The largest share of the question's weight whose words stand together in one passage."""
     if not found.query.words:
@@ -124,5 +126,3 @@ def confidence(signs: Mapping[str, float], *, by_words: bool = False) -> float:
     fitted = weights().evidence_by_words if by_words else weights().evidence
     logit = fitted.get("bias", 0.0) + sum(fitted.get(name, 0.0) * value for name, value in signs.items())
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
-
-

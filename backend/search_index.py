@@ -106,7 +106,7 @@ def index_topics(
     if only is not None:
         known, wanted = ({slug: shas[slug] for slug in only if slug in shas} for shas in (known, wanted))
     changed = [slug for slug, sha in wanted.items() if known.get(slug) != sha]
-    _forget(session, [name for name in known if "#" not in name and known[name] != wanted.get(name)])
+    forget(session, [name for name in known if "#" not in name and known[name] != wanted.get(name)])
     for slug in changed:
         topic = session.get(Topic, slug)
         assert topic is not None
@@ -128,7 +128,7 @@ def index_cards(session: Session, blocks: Sequence[str] | None = None, *, most: 
     homes = None if blocks is None else list(loose)
     known = _known_cards(session, homes)
     changed = [home for home, (sha, _) in loose.items() if known.get(home) != sha][:most]
-    _forget(session, [home for home in known if home not in loose] + [home for home in changed if home in known])
+    forget(session, [home for home in known if home not in loose] + [home for home in changed if home in known])
     for start in range(0, len(changed), BATCH):
         _write_cards(session, [loose[home][1] for home in changed[start : start + BATCH]])
     _note_down(session, {home: loose[home][0] for home in changed})
@@ -176,7 +176,7 @@ def _note_down(session: Session, shas: Mapping[str, str]) -> None:
         session.connection().execute(insert(Indexed), [{"topic": name, "sha": sha} for name, sha in shas.items()])
 
 
-def _forget(session: Session, homes: Sequence[str]) -> None:
+def forget(session: Session, homes: Sequence[str]) -> None:
     connection = session.connection()
     for start in range(0, len(homes), BATCH):
         some = homes[start : start + BATCH]

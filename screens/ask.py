@@ -306,7 +306,7 @@ def draw_beside(answer: Answer, topics: dict[str, TopicLine]) -> None:
         return
     labs = [lab for slug in cited if slug in topics for lab in topics[slug].labs]
     lines = [f"[Review {REVIEWED} cards on {letter_by_letter(topics[slug].title)}](/review?topic={quote(slug)}&count={REVIEWED})" for slug in cited if slug in topics]
-    lines += [f"See it run: [{letter_by_letter(desk.lab_title(lab))}](/labs?lab={quote(lab)})" for lab in dict.fromkeys(labs)]
+    lines += [f"See it run: [{letter_by_letter(desk.lab_title(lab))}](/labs?lab={quote(lab)})" for lab in dict.fromkeys(labs) if desk.lab_is_built(lab)]
     st.markdown("###### Go on\n\n" + "\n".join(f"- {line}" for line in lines))
 
 

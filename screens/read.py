@@ -237,8 +237,8 @@ def rail_links(note: Note, topics: Sequence[TopicLine], known: Mapping[str, Stan
     if len(note.sections) > 2:
         contents = [f"- [{without_remote_pictures(section.path[-1])}]({address(note.slug, section.anchor)})" for section in note.sections if section.path]
         st.markdown("**In this note**\n\n" + "\n".join(contents))
-    if note.labs:
-        st.markdown("**See it run**\n\n" + "\n".join(f"- [{desk.lab_title(lab)}]({lab_address(lab)})" for lab in note.labs))
+    if labs := [lab for lab in note.labs if desk.lab_is_built(lab)]:
+        st.markdown("**See it run**\n\n" + "\n".join(f"- [{desk.lab_title(lab)}]({lab_address(lab)})" for lab in labs))
     for title, group in groups.items():
         if group:
             st.markdown(f"**{title}**\n\n" + "\n".join(topic_line(topic, known) for topic in group[:8]))

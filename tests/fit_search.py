@@ -1,8 +1,8 @@
 """Fit search's weights on the "fit" part of the question set: python -m tests.fit_search [--write]
 
-The subjects of other books (backend/elsewhere.txt) get their vectors. Ranking: a softmax over topics whose scores are a weighted sum of features (listwise logistic regression). Evidence: a
-logistic model that tells answerable questions from the others. Both with a ridge, both by Newton's or gradient steps in
-NumPy. The "report" part of the questions is only ever reported.
+The subjects of other books (backend/elsewhere.txt) get their vectors. Ranking: a softmax over topics whose scores are a
+weighted sum of features (listwise logistic regression). Evidence: a logistic model that tells answerable questions from the
+others. Both with a ridge, both by Newton's or gradient steps in NumPy. The "report" part of the questions is only ever reported.
 """
 
 from __future__ import annotations

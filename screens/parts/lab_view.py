@@ -124,7 +124,7 @@ def _controls(lab: Lab, settings: Mapping[str, Value], *, in_address: bool, colu
     def on_change(name: str, value: object) -> None:
         change(lab, {name: value}, in_address=in_address)
 
-    prefix = place_of(lab, compact=not in_address)
+    prefix = key_prefix(lab, compact=not in_address)
     live = live_address(lab, settings)
     if columns == 1:
         draw_controls(lab.controls, settings, prefix=prefix, on_change=on_change, live=live)
@@ -137,7 +137,7 @@ def _controls(lab: Lab, settings: Mapping[str, Value], *, in_address: bool, colu
         st.caption(f":material/straighten: {letter_by_letter(notice)}")
 
 
-def place_of(lab: Lab, *, compact: bool) -> str:
+def key_prefix(lab: Lab, *, compact: bool) -> str:
     """How the keys of a lab's widgets and pictures begin: the same lab may stand on the bench and in a note."""
     return f"{'note' if compact else 'bench'}-{lab.slug}"
 
@@ -161,7 +161,7 @@ def _pictures(lab: Lab, settings: Mapping[str, Value], *, in_address: bool, comp
     def on_set(name: str, index: object) -> None:
         change(lab, {name: index}, in_address=in_address)
 
-    prefix = place_of(lab, compact=compact)
+    prefix = key_prefix(lab, compact=compact)
     said(picture.says, pictures=on_the_page(picture), place=prefix, key=f"{prefix}-says")
     keys = {title: f"{prefix}-picture-{number}" for number, title in enumerate(picture.figures)}
     for row in rows_of(picture.figures, pairs=not compact):
@@ -202,7 +202,7 @@ def _quick_picture(lab: Lab, settings: Mapping[str, Value]) -> Drawn | None:
 def _long_picture(lab: Lab, settings: Mapping[str, Value], *, compact: bool) -> Drawn | None:
     state = _state(lab.slug)
     run = state["run"] = run_to_show(lab, settings, state["run"])
-    key = place_of(lab, compact=compact)
+    key = key_prefix(lab, compact=compact)
     with st.container(horizontal=True, vertical_alignment="center"):
         busy = not run.finished
 
